@@ -1,0 +1,1 @@
+"""Both wire forms of credentials, principals and what they may do."""

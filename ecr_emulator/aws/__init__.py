@@ -1,0 +1,1 @@
+"""The AWS door: the JSON 1.1 and Query protocols, signatures and operations."""

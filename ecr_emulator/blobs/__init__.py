@@ -1,0 +1,1 @@
+"""Content-addressed bytes: the blob store interface and its implementations."""

@@ -1,0 +1,1 @@
+"""IAM policy documents: grammar, rendering and evaluation; pure logic, no I/O."""

@@ -1,0 +1,1 @@
+"""What a registry is and does; knows no HTTP and neither of the doors."""
