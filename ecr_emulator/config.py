@@ -1,0 +1,407 @@
+"""The settings: what each means, its name everywhere, and how a value for it is checked.
+
+A setting is one field of :class:`Settings`. Its help text and its parser stand beside it, and
+flags, ``ECR_EMULATOR_*`` variables and the keys of the settings file are all made from the
+fields, so that no name or rule is written twice.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import string
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, Field, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # pragma: no cover - the same parser under its older name
+    import tomli as tomllib
+
+ENV_PREFIX = "ECR_EMULATOR_"
+CONFIG_VARIABLE = ENV_PREFIX + "CONFIG"
+DEFAULT_CONFIG_FILE = "ecr-emulator.toml"
+
+_SIZE = re.compile(r"([0-9]{1,15}) ?([kmg]?)(?:i?b)?", re.IGNORECASE)
+_SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_REGION = re.compile(r"[0-9a-z-]{2,25}")
+_HOST = re.compile(r"[0-9A-Za-z_.:%\[\]-]{1,255}")
+_REGISTRY_HOST = re.compile(r"[0-9A-Za-z_.:\[\]-]{1,255}")
+_TEMPLATE_NAMES = ("account", "region", "host", "port")
+
+Parser = Callable[[object], Any]
+
+
+class SettingError(ValueError):
+    """A value that cannot be used. Its text is one line: the setting, the source, the fault."""
+
+
+@dataclass(frozen=True)
+class SettingInfo:
+    """What is known of a setting apart from its value.
+
+    :param help: one or two sentences for ``serve --help`` and the reference.
+    :param parse: turns a flag's, a variable's or the file's value into the setting's own type;
+        raises ``ValueError`` with a text that continues "the value ...".
+    :param metavar: how the value is named in help.
+    :param flag: whether it is a yes/no setting (``--x / --no-x``).
+    :param secret: whether its value must not be repeated in messages.
+    :param default_text: the default as help shows it, where the value alone would mislead.
+    """
+
+    help: str
+    parse: Parser
+    metavar: str = "TEXT"
+    flag: bool = False
+    secret: bool = False
+    default_text: str | None = None
+
+
+def _whole_number(low: int, high: int) -> Parser:
+    def parse(value: object) -> int:
+        text = str(value).strip() if isinstance(value, (str, int)) else ""
+        # bool is an int to Python, but `port = true` is a mistake.
+        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,18}", text):
+            raise ValueError(f"is not a whole number from {low} to {high}")
+        number = int(text)
+        if not low <= number <= high:
+            raise ValueError(f"is not a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def _one_of(*choices: str) -> Parser:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise ValueError(f"is not one of {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+def _yes_no(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("is not true or false")
+
+
+def _size(low: int, high: int) -> Parser:
+    def parse(value: object) -> int:
+        text = str(value).strip() if isinstance(value, (str, int)) else ""
+        match = _SIZE.fullmatch(text)
+        if isinstance(value, bool) or match is None:
+            raise ValueError("is not a size in bytes (a number, or such as 512KiB, 32MiB)")
+        number = int(match[1]) * _SIZE_UNITS[match[2].lower()]
+        if not low <= number <= high:
+            raise ValueError(f"is not a size from {low} to {high} bytes")
+        return number
+
+    return parse
+
+
+def _matching(pattern: re.Pattern[str], what: str) -> Parser:
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or pattern.fullmatch(value) is None:
+            raise ValueError(f"is not {what}")
+        return value
+
+    return parse
+
+
+def _folder(value: object) -> Path:
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else ""
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ValueError("is not the path of a folder")
+    return Path(text).expanduser().absolute()
+
+
+def _database_url(value: object) -> str:
+    if value == "":
+        return ""
+    if not isinstance(value, str) or not re.match(r"(sqlite|postgresql)(\+[a-z0-9_]+)?:", value):
+        raise ValueError("is not a database URL (sqlite:///path or postgresql://...)")
+    return value
+
+
+def _host_template(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("is not a text")
+    try:
+        parts = list(string.Formatter().parse(value))
+    except ValueError:
+        raise ValueError("has a brace without its partner") from None
+    for literal, name, spec, conversion in parts:
+        if name is not None and (name not in _TEMPLATE_NAMES or spec or conversion):
+            allowed = ", ".join("{" + known + "}" for known in _TEMPLATE_NAMES)
+            raise ValueError(f"may name only {allowed}")
+        if literal and _REGISTRY_HOST.fullmatch(literal) is None:
+            raise ValueError("is not a host, with or without a port")
+    return value
+
+
+def _setting(default: object, info: SettingInfo) -> Any:
+    if callable(default):
+        return field(default_factory=default, metadata={"info": info}, repr=not info.secret)
+    return field(default=default, metadata={"info": info}, repr=not info.secret)
+
+
+def _default_workers() -> int:
+    """Two at least, so that one busy process never stops the other; more than four gain little."""
+    if hasattr(os, "sched_getaffinity"):
+        processors = len(os.sched_getaffinity(0))
+    else:  # pragma: no cover - not Linux
+        processors = os.cpu_count() or 2
+    return max(2, min(4, processors))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All settings of a server. Made by :func:`load_settings`, or directly in tests.
+
+    Values are checked and converted on construction (``Settings(data_dir="x")`` holds an absolute
+    :class:`~pathlib.Path`), and a bad one raises :class:`SettingError`. An empty `database_url`
+    becomes the SQLite file in `data_dir`; so give both to :func:`dataclasses.replace`, or neither.
+    """
+
+    host: str = _setting(
+        "127.0.0.1",
+        SettingInfo(
+            "The address to listen on. Keep the loopback address unless others must reach the"
+            " emulator: it holds no real secrets and checks none.",
+            _matching(_HOST, "an address or a host name"),
+            "ADDRESS",
+        ),
+    )
+    port: int = _setting(
+        4566,
+        SettingInfo(
+            "The port to listen on; 0 takes any free one.", _whole_number(0, 65535), "PORT"
+        ),
+    )
+    data_dir: Path = _setting(
+        Path("data"),
+        SettingInfo(
+            "The folder for the database and the blobs. It is made when missing, and several"
+            " servers may share it.",
+            _folder,
+            "FOLDER",
+        ),
+    )
+    database_url: str = _setting(
+        "",
+        SettingInfo(
+            "The database, as sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME.",
+            _database_url,
+            "URL",
+            secret=True,
+            default_text="registry.sqlite3 in the data folder",
+        ),
+    )
+    workers: int = _setting(
+        _default_workers,
+        SettingInfo(
+            "How many processes serve requests.",
+            _whole_number(1, 64),
+            "NUMBER",
+            default_text="2 to 4, by the processors",
+        ),
+    )
+    threads: int = _setting(
+        32,
+        SettingInfo(
+            "How many requests each process works on at once. A push or pull holds one for as"
+            " long as it lasts; more wait their turn.",
+            _whole_number(1, 1024),
+            "NUMBER",
+        ),
+    )
+    durability: str = _setting(
+        "full",
+        SettingInfo(
+            "full: what was acknowledged survives a power cut. relaxed: faster, survives a crash"
+            " of the server but not of the machine.",
+            _one_of("full", "relaxed"),
+            "full|relaxed",
+        ),
+    )
+    auth: str = _setting(
+        "strict",
+        SettingInfo(
+            "strict: signatures and tokens are verified. permissive: any credential is accepted.",
+            _one_of("strict", "permissive"),
+            "strict|permissive",
+        ),
+    )
+    default_region: str = _setting(
+        "us-east-1",
+        SettingInfo(
+            "The region of a request that names none.",
+            _matching(_REGION, "a region's name"),
+            "REGION",
+        ),
+    )
+    registry_host: str = _setting(
+        "",
+        SettingInfo(
+            "The registry's address in repositoryUri and proxyEndpoint, for example"
+            " {account}.dkr.ecr.{region}.localhost:{port}.",
+            _host_template,
+            "TEMPLATE",
+            default_text="the host and port by which the caller reached the server",
+        ),
+    )
+    strict_ecr: bool = _setting(
+        False,
+        SettingInfo(
+            "Do as the real ECR does where it departs from the OCI distribution specification.",
+            _yes_no,
+            flag=True,
+        ),
+    )
+    max_json_body: int = _setting(
+        32 * 1024**2,
+        SettingInfo(
+            "The largest body of an API call, in bytes. A layer part of 20 MiB needs 27 MiB.",
+            _size(1024, 1024**3),
+            "SIZE",
+            default_text="32MiB",
+        ),
+    )
+    max_manifest: int = _setting(
+        4 * 1024**2,
+        SettingInfo(
+            "The largest manifest, in bytes.",
+            _size(1024, 64 * 1024**2),
+            "SIZE",
+            default_text="4MiB",
+        ),
+    )
+    log_level: str = _setting(
+        "info",
+        SettingInfo(
+            "How much goes to standard error.",
+            _one_of("debug", "info", "warning", "error"),
+            "debug|info|warning|error",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            value = _checked(item, getattr(self, item.name), source="")
+            object.__setattr__(self, item.name, value)
+        if not self.database_url:
+            path = (self.data_dir / "registry.sqlite3").as_posix()
+            object.__setattr__(self, "database_url", f"sqlite:///{path}")
+
+
+def setting_info(item: Field[Any]) -> SettingInfo:
+    """Return what is known of a field of :class:`Settings`."""
+    info: SettingInfo = item.metadata["info"]
+    return info
+
+
+def default_text(item: Field[Any]) -> str:
+    """Return the default of a field of :class:`Settings` in words, for help."""
+    info = setting_info(item)
+    if info.default_text is not None:
+        return info.default_text
+    if item.default is MISSING:
+        raise TypeError(f"{item.name}: a computed default needs a default_text")
+    return str(item.default)
+
+
+def flag_name(name: str) -> str:
+    """Return the command-line flag of the setting *name*."""
+    return "--" + name.replace("_", "-")
+
+
+def variable_name(name: str) -> str:
+    """Return the environment variable of the setting *name*."""
+    return ENV_PREFIX + name.upper()
+
+
+def load_settings(
+    flags: Mapping[str, object],
+    environ: Mapping[str, str] | None = None,
+    config_file: str | None = None,
+) -> Settings:
+    """Put the settings together: a flag wins over a variable, a variable over the file.
+
+    :param flags: values by setting name; ``None`` means that the flag was not given.
+    :param environ: the environment; the process's own when left out. An empty variable counts
+        as unset, as compose files and CI systems cannot always leave one out.
+    :param config_file: the settings file given by flag. Without it the file named by
+        ``ECR_EMULATOR_CONFIG`` is read, else ``ecr-emulator.toml`` of the working directory, if
+        there is one.
+    :raises SettingError: if a value from any of the three cannot be used, or the file cannot be
+        read or holds an unknown key.
+    """
+    env: Mapping[str, str] = os.environ if environ is None else environ
+    path, named_by = _config_path(config_file, env)
+    in_file = {} if path is None else _read_file(path, named_by)
+    values: dict[str, Any] = {}
+    for item in fields(Settings):
+        name = item.name
+        variable = variable_name(name)
+        if flags.get(name) is not None:
+            values[name] = _checked(item, flags[name], source=f" ({flag_name(name)})")
+        elif env.get(variable):
+            values[name] = _checked(item, env[variable], source=f" ({variable})")
+        elif name in in_file:
+            values[name] = _checked(item, in_file[name], source=f" (key {name} of {path})")
+    return Settings(**values)
+
+
+def _checked(item: Field[Any], value: object, source: str) -> Any:
+    """Return *value* as the field's own type, or raise :class:`SettingError` naming *source*."""
+    info = setting_info(item)
+    try:
+        return info.parse(value)
+    except ValueError as error:
+        shown = "the value" if info.secret else _shown(value)
+        raise SettingError(f"setting {item.name}{source}: {shown} {error}") from None
+
+
+def _shown(value: object) -> str:
+    """Show a value in one short line, whatever it holds."""
+    text = ascii(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def _config_path(given: str | None, env: Mapping[str, str]) -> tuple[Path | None, str]:
+    if given is not None:
+        return Path(given), "--config"
+    if env.get(CONFIG_VARIABLE):
+        return Path(env[CONFIG_VARIABLE]), CONFIG_VARIABLE
+    default = Path(DEFAULT_CONFIG_FILE)
+    return (default, "the working directory") if default.is_file() else (None, "")
+
+
+def _read_file(path: Path, named_by: str) -> dict[str, object]:
+    """Return the keys of the settings file, every one of them a setting's name."""
+    try:
+        with path.open("rb") as stream:
+            content = tomllib.load(stream)
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise SettingError(f"settings file {path} ({named_by}): {reason}") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        fault = " ".join(str(error).split())
+        raise SettingError(f"settings file {path} ({named_by}): not TOML: {fault}") from None
+    known = [item.name for item in fields(Settings)]
+    for key in content:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=1)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            raise SettingError(f"settings file {path}: unknown key {_shown(key)}{hint}")
+    return content
