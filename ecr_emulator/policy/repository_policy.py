@@ -1,0 +1,97 @@
+"""Repository policies: what SetRepositoryPolicy accepts beyond the grammar."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from .documents import InvalidPolicy, PolicyDocument, Statement, parse_policy
+from .matching import action_matches, glob, resource_matches
+from .principals import check_principals
+from .requesters import Requester, excepted, naming, requester_from_arn
+
+#: SetRepositoryPolicy, ``policyText`` (API reference).
+MAX_REPOSITORY_POLICY_CHARACTERS = 10_240
+
+
+def validate_repository_policy(text: str, known_actions: Collection[str]) -> None:
+    """Check that ECR would take *text* as a repository policy.
+
+    Every statement needs a principal; a resource is not needed, as the policy is that of one
+    repository; every action must exist in the service ("Private repository policies", ECR User
+    Guide).
+
+    :param known_actions: the service's actions, from :func:`.actions.action_names`.
+    :raises InvalidPolicy: with the reason.
+    """
+    if len(text) > MAX_REPOSITORY_POLICY_CHARACTERS:
+        raise InvalidPolicy(
+            f"the policy is longer than {MAX_REPOSITORY_POLICY_CHARACTERS} characters"
+        )
+    policy = parse_policy(text)
+    check_principals(policy)
+    check_actions(policy, known_actions)
+
+
+def check_actions(policy: PolicyDocument, known_actions: Collection[str]) -> None:
+    """Check that every action pattern of *policy* covers an action of the service.
+
+    :raises InvalidPolicy: naming the pattern that covers none.
+    """
+    for statement in policy.statements:
+        for pattern in (*statement.actions, *statement.not_actions):
+            if not covered(pattern, known_actions):
+                raise InvalidPolicy(f"{pattern!r} is no action of the service")
+
+
+def covered(pattern: str, known_actions: Collection[str]) -> frozenset[str]:
+    """Return those of *known_actions* that the action *pattern* covers."""
+    return frozenset(action for action in known_actions if action_matches(pattern, action))
+
+
+def locks_out(policy: PolicyDocument, caller_arn: str, action: str, *, repository_arn: str) -> bool:
+    """Tell whether *policy* would keep the caller from *action* on the repository later on.
+
+    That is so when a statement denies it without a condition, or when the caller is of another
+    account and nothing allows it any more (``force`` of SetRepositoryPolicy, API reference:
+    "prevent accidental repository lock outs"). A Deny under a condition does not count: whether
+    it holds is known only when the later request is made.
+
+    :param caller_arn: the ARN of a root, user or session.
+    :param action: for example ``ecr:SetRepositoryPolicy``.
+    :raises ValueError: when *caller_arn* is no principal.
+    """
+    requester = requester_from_arn(caller_arn)
+    allowed = requester.account == repository_arn.split(":", 5)[4]
+    for statement in policy.statements:
+        if not _speaks_of(statement, requester, action, repository_arn):
+            continue
+        if statement.effect == "Allow":
+            allowed = True
+        elif not statement.conditions:
+            return True
+    return not allowed
+
+
+def _speaks_of(
+    statement: Statement, requester: Requester, action: str, repository_arn: str
+) -> bool:
+    if statement.principals is not None:
+        concerned = naming(statement.principals, requester) is not None
+    elif statement.not_principals is not None:
+        concerned = not excepted(
+            statement.not_principals, requester, has_permissions_boundary=False
+        )
+    else:
+        concerned = False
+    if statement.actions:
+        named = any(action_matches(pattern, action) for pattern in statement.actions)
+    else:
+        named = not any(action_matches(pattern, action) for pattern in statement.not_actions)
+    covers = True
+    if statement.resources:
+        covers = any(resource_matches(glob(arn), repository_arn) for arn in statement.resources)
+    elif statement.not_resources:
+        covers = not any(
+            resource_matches(glob(arn), repository_arn) for arn in statement.not_resources
+        )
+    return concerned and named and covers
