@@ -1,0 +1,97 @@
+"""The blob store's interface: what the registry asks of whatever keeps the bytes.
+
+Uploads grow by appends that state where they start, and end in a commit under a digest.
+The store keeps no record of who may read a blob: repositories link to blobs in the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+
+class BlobStoreError(Exception):
+    """The store cannot do what was asked; the subclass says why."""
+
+
+class BlobMissing(BlobStoreError):
+    """The bytes of a blob (or of an upload) are not in the store."""
+
+
+class DigestMismatch(BlobStoreError):
+    """The uploaded bytes do not have the digest they were to be stored under."""
+
+
+class UploadBusy(BlobStoreError):
+    """Another request is writing to the same upload."""
+
+
+class StorageFull(BlobStoreError):
+    """The store has no room left, or cannot be written to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an upload has come.
+
+    :param size: bytes stored so far.
+    :param digest: the sha256 digest of these bytes.
+    """
+
+    size: int
+    digest: str
+
+
+class UploadWriter(Protocol):
+    """One upload, held by one request alone."""
+
+    def append(self, offset: int, chunks: Iterable[bytes]) -> Progress:
+        """Write *chunks* to the upload from *offset* on, and return how far it has come.
+
+        What an earlier, unacknowledged append left behind *offset* is dropped. When
+        *chunks* raises, nothing of it is kept.
+
+        :raises BlobMissing: the store holds fewer than *offset* bytes of the upload.
+        :raises StorageFull: the bytes could not be written.
+        """
+
+    def commit(self, progress: Progress, digest: str) -> None:
+        """Turn the upload into the blob *digest*, durably; the upload is gone afterwards.
+
+        :raises DigestMismatch: the bytes have another digest; the upload stays.
+        :raises BlobMissing: the upload's bytes are gone.
+        """
+
+
+class BlobStore(Protocol):
+    """Content-addressed bytes, and the uploads that become them."""
+
+    def start_upload(self, upload_id: str) -> None:
+        """Begin an upload with no bytes.
+
+        :raises StorageFull: there is no room for it.
+        """
+
+    def upload(self, upload_id: str) -> AbstractContextManager[UploadWriter]:
+        """Hold the upload for the length of the block; no other request can write to it.
+
+        :raises UploadBusy: another request holds it.
+        :raises BlobMissing: the store has no such upload.
+        """
+
+    def discard_upload(self, upload_id: str) -> None:
+        """Drop the upload's bytes, if there are any."""
+
+    def open(self, digest: str) -> BinaryIO:
+        """Open the blob for reading; the file can seek.
+
+        :raises BlobMissing: the store has no such blob.
+        """
+
+    def delete(self, digest: str) -> None:
+        """Remove the blob, if it is there."""
+
+    def clear(self) -> None:
+        """Remove every blob and upload."""

@@ -1,0 +1,117 @@
+"""Connections and transactions over SQLite or PostgreSQL.
+
+SQLite runs in WAL mode. A write transaction starts with ``BEGIN IMMEDIATE``: it waits for
+its turn at the start, and never fails in the middle for want of the lock. Reads that need
+no more than one statement use a connection held per thread in autocommit mode, which
+spares them the transaction's two round trips.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.pool import QueuePool
+
+#: How long a writer waits for the writers before it, in milliseconds.
+BUSY_TIMEOUT_MS = 30_000
+
+
+class Database:
+    """The emulator's database.
+
+    :param url: an SQLAlchemy URL (``sqlite:///…`` or ``postgresql+psycopg://…``).
+    :param durability: ``full`` syncs every commit to the disk; ``relaxed`` leaves the last
+        commits to the operating system, which loses them only when the machine stops.
+    """
+
+    def __init__(self, url: str, *, durability: str = "full") -> None:
+        self.engine = _make_engine(url, durability)
+        self._writers = self.engine.execution_options(begin_mode="IMMEDIATE")
+        self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._held = threading.local()
+        # Weak, so that the connection of a thread that ended goes back to the pool.
+        self._all_held: weakref.WeakSet[Connection] = weakref.WeakSet()
+        self._all_held_lock = threading.Lock()
+
+    def reader(self) -> Connection:
+        """Return this thread's autocommit connection: one consistent statement at a time.
+
+        The caller must not close it, and must fetch each result to its end.
+        """
+        connection: Connection | None = getattr(self._held, "connection", None)
+        if connection is None or connection.invalidated:
+            connection = self._readers.connect()
+            self._held.connection = connection
+            with self._all_held_lock:
+                self._all_held.add(connection)
+        return connection
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A transaction for several statements that must see one state of the database."""
+        with self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A write transaction: committed at the end of the block, rolled back on an exception."""
+        with self._writers.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        with self._all_held_lock:
+            for connection in list(self._all_held):
+                connection.close()
+            self._all_held.clear()
+        self._held = threading.local()
+        self.engine.dispose()
+
+
+def _make_engine(url: str, durability: str) -> Engine:
+    parsed = make_url(url)
+    options: dict[str, Any] = {"json_serializer": _compact_json}
+    if parsed.get_backend_name() != "sqlite":
+        return create_engine(parsed, pool_size=20, max_overflow=20, pool_pre_ping=True, **options)
+    engine = create_engine(
+        parsed,
+        poolclass=QueuePool,
+        pool_size=64,
+        max_overflow=-1,
+        # A held connection is closed by another thread when the database is closed.
+        connect_args={"check_same_thread": False},
+        **options,
+    )
+    synchronous = "FULL" if durability == "full" else "NORMAL"
+
+    @event.listens_for(engine, "connect")
+    def _prepare(dbapi_connection: Any, _record: Any) -> None:
+        # The driver must not open transactions by itself: _begin below does.
+        dbapi_connection.isolation_level = None
+        cursor = dbapi_connection.cursor()
+        cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        cursor.execute("PRAGMA journal_mode = WAL")
+        cursor.execute(f"PRAGMA synchronous = {synchronous}")
+        cursor.execute("PRAGMA foreign_keys = ON")
+        cursor.execute("PRAGMA cache_size = -16384")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get("isolation_level") == "AUTOCOMMIT":
+            return
+        connection.exec_driver_sql(f"BEGIN {options.get('begin_mode', 'DEFERRED')}")
+
+    return engine
+
+
+def _compact_json(value: Any) -> str:
+    return json.dumps(value, separators=(",", ":"))

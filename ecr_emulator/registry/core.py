@@ -1,0 +1,54 @@
+"""The registry: everything that both doors call, in one object."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from sqlalchemy import delete
+
+from ecr_emulator.blobs.store import BlobStore
+from ecr_emulator.clock import Clock
+from ecr_emulator.db.engine import Database
+from ecr_emulator.db.schema import account_settings, blobs, repositories
+from ecr_emulator.registry.account_settings import AccountSettings
+from ecr_emulator.registry.image_deletes import ImageDeletes
+from ecr_emulator.registry.image_push import ImagePush
+from ecr_emulator.registry.image_reads import ImageReads
+from ecr_emulator.registry.layers import Layers
+from ecr_emulator.registry.repositories import Repositories
+from ecr_emulator.registry.repository_policies import RepositoryPolicies
+from ecr_emulator.registry.resource_tags import ResourceTags
+from ecr_emulator.registry.uploads import Uploads
+
+
+class Registry:
+    """All private registries, one for each account and region.
+
+    :param known_actions: the names of ECR's actions, which policies may name.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        blob_store: BlobStore,
+        clock: Clock,
+        known_actions: Collection[str],
+    ) -> None:
+        self._database = database
+        self._blob_store = blob_store
+        self.account_settings = AccountSettings(database)
+        self.repositories = Repositories(database, clock)
+        self.resource_tags = ResourceTags(database)
+        self.policies = RepositoryPolicies(database, known_actions)
+        self.layers = Layers(database, blob_store, self.account_settings, clock)
+        self.uploads = Uploads(database, blob_store, clock)
+        self.pushes = ImagePush(database, clock)
+        self.images = ImageReads(database, clock)
+        self.deletes = ImageDeletes(database)
+
+    def reset(self) -> None:
+        """Empty every registry: what repositories hold goes with them."""
+        with self._database.write() as connection:
+            for table in (repositories, blobs, account_settings):
+                connection.execute(delete(table))
+        self._blob_store.clear()

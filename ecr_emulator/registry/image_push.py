@@ -1,0 +1,205 @@
+"""Storing images: the one function that ``PutImage`` and a manifest ``PUT`` end in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, insert, select
+
+from ecr_emulator.arns import RegistryKey
+from ecr_emulator.clock import Clock
+from ecr_emulator.db.engine import Database
+from ecr_emulator.db.schema import (
+    blobs,
+    image_children,
+    image_layers,
+    image_tags,
+    images,
+    layers,
+    manifests,
+)
+from ecr_emulator.db.upsert import put_row
+from ecr_emulator.digests import algorithm_of, digest_bytes, is_digest
+from ecr_emulator.registry.errors import (
+    ImageAlreadyExists,
+    ImageDigestDoesNotMatch,
+    ImageTagAlreadyExists,
+    InvalidParameter,
+    LayersNotFound,
+    ReferencedImagesNotFound,
+)
+from ecr_emulator.registry.images import ACTIVE, Image, ImageId, check_tag, find_image
+from ecr_emulator.registry.manifests import Descriptor, Manifest, parse_manifest
+from ecr_emulator.registry.repository import Repository, find_repository
+
+#: Digests asked for in one statement; SQLite allows 32,766 parameters, older builds 999.
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class PushedImage:
+    """The image that a push stored or tagged, and the tag."""
+
+    image: Image
+    tag: str | None
+
+
+class ImagePush:
+    """Pushes to the repositories of every registry."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def put(
+        self,
+        key: RegistryKey,
+        name: str,
+        body: bytes,
+        *,
+        media_type: str | None = None,
+        tag: str | None = None,
+        digest: str | None = None,
+    ) -> PushedImage:
+        """Store a manifest, under a tag if one is given.
+
+        :param media_type: what the caller says the manifest is.
+        :param digest: what the caller says its digest is.
+        :raises RepositoryNotFound: there is no such repository.
+        :raises InvalidParameter: manifest, tag or digest are not well-formed.
+        :raises ImageDigestDoesNotMatch: the manifest has another digest than *digest*.
+        :raises LayersNotFound, ReferencedImagesNotFound: the repository lacks what it names.
+        :raises ImageTagAlreadyExists: the tag is immutable and names another image.
+        :raises ImageAlreadyExists: the very same image (and tag) is there: nothing changed.
+        """
+        if tag is not None:
+            check_tag(tag)
+        actual = _digest(body, digest)
+        # Asked first, as a missing repository outweighs a bad manifest; and reading the
+        # manifest must not hold up other writers.
+        find_repository(self._database.reader(), key, name)
+        manifest = parse_manifest(body, media_type)
+        with self._database.write() as connection:
+            repository = find_repository(connection, key, name, for_update=True)
+            existing = find_image(connection, repository, ImageId(digest=actual))
+            self._check_tag_is_free(connection, repository, tag, existing, actual)
+            image = existing or self._store(connection, repository, manifest, actual, body)
+            if tag is not None:
+                put_row(
+                    connection,
+                    image_tags,
+                    repository_id=repository.id,
+                    tag=tag,
+                    image_id=image.id,
+                    tagged_at=self._clock.now(),
+                )
+        return PushedImage(image, tag)
+
+    @staticmethod
+    def _check_tag_is_free(
+        connection: Connection,
+        repository: Repository,
+        tag: str | None,
+        existing: Image | None,
+        digest: str,
+    ) -> None:
+        name, account = repository.name, repository.key.account
+        tagged = None if tag is None else find_image(connection, repository, ImageId(tag=tag))
+        immutable = tag is not None and repository.tag_mutability.is_immutable(tag)
+        if existing is not None and (tag is None or tagged == existing):
+            raise ImageAlreadyExists(digest, tag, name, account, tag_is_immutable=immutable)
+        if tagged is not None and immutable:
+            raise ImageTagAlreadyExists(tag, name)
+
+    def _store(
+        self,
+        connection: Connection,
+        repository: Repository,
+        manifest: Manifest,
+        digest: str,
+        body: bytes,
+    ) -> Image:
+        size = (
+            _size_of_index(connection, repository, manifest)
+            if manifest.is_index
+            else _size_of_image(connection, repository, manifest)
+        )
+        result = connection.execute(
+            insert(images).values(
+                repository_id=repository.id,
+                digest=digest,
+                media_type=manifest.media_type,
+                artifact_media_type=manifest.artifact_media_type,
+                size=size,
+                manifest_size=len(body),
+                pushed_at=self._clock.now(),
+                subject_digest=manifest.subject,
+                status=ACTIVE,
+            )
+        )
+        image_id = result.inserted_primary_key.id  # type: ignore[union-attr]
+        connection.execute(insert(manifests).values(image_id=image_id, body=body))
+        if manifest.layers:
+            connection.execute(
+                insert(image_layers),
+                [
+                    {"image_id": image_id, "digest": layer.digest, "media_type": layer.media_type}
+                    for layer in manifest.layers
+                ],
+            )
+        if manifest.children:
+            connection.execute(
+                insert(image_children),
+                [{"image_id": image_id, "digest": child.digest} for child in manifest.children],
+            )
+        row = connection.execute(select(images).where(images.c.id == image_id)).one()
+        return Image.from_row(row)
+
+
+def _digest(body: bytes, stated: str | None) -> str:
+    if stated is None:
+        return digest_bytes(body)
+    if not is_digest(stated):
+        # Likeliest: the wording of the service's pattern checks.
+        raise InvalidParameter.at(
+            "imageDigest", "must satisfy regular expression '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
+        )
+    actual = digest_bytes(body, algorithm_of(stated))
+    if actual != stated:
+        raise ImageDigestDoesNotMatch(stated, actual)
+    return actual
+
+
+def _size_of_image(connection: Connection, repository: Repository, manifest: Manifest) -> int:
+    """Return the bytes of configuration and layers; every one must be in the repository."""
+    sizes: dict[str, int] = {}
+    for batch in _batches(manifest.layers):
+        query = (
+            select(blobs.c.digest, blobs.c.size)
+            .join(layers, layers.c.digest == blobs.c.digest)
+            .where(layers.c.repository_id == repository.id, layers.c.digest.in_(batch))
+        )
+        sizes.update((row[0], row[1]) for row in connection.execute(query))
+    missing = [layer.digest for layer in manifest.layers if layer.digest not in sizes]
+    if missing:
+        raise LayersNotFound.for_image(missing, repository.name, repository.key.account)
+    return sum(sizes.values())
+
+
+def _size_of_index(connection: Connection, repository: Repository, manifest: Manifest) -> int:
+    """Return the size of the largest child (API reference ``ImageDetail``); all must be there."""
+    sizes: dict[str, int] = {}
+    for batch in _batches(manifest.children):
+        query = select(images.c.digest, images.c.size).where(
+            images.c.repository_id == repository.id, images.c.digest.in_(batch)
+        )
+        sizes.update((row[0], row[1]) for row in connection.execute(query))
+    missing = [child.digest for child in manifest.children if child.digest not in sizes]
+    if missing:
+        raise ReferencedImagesNotFound(missing, repository.name, repository.key.account)
+    return max(sizes.values(), default=0)
+
+
+def _batches(descriptors: tuple[Descriptor, ...]) -> list[list[str]]:
+    digests = [descriptor.digest for descriptor in descriptors]
+    return [digests[start : start + _BATCH] for start in range(0, len(digests), _BATCH)]

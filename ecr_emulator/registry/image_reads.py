@@ -1,0 +1,283 @@
+"""Reading images: pulls, listings and descriptions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, or_, select, update
+
+from ecr_emulator.arns import RegistryKey
+from ecr_emulator.clock import Clock
+from ecr_emulator.db.engine import Database
+from ecr_emulator.db.schema import image_tags, images, manifests, repositories
+from ecr_emulator.digests import looks_like_digest
+from ecr_emulator.registry.errors import ImageNotFound
+from ecr_emulator.registry.images import (
+    ACTIVE,
+    Image,
+    ImageId,
+    StoredManifest,
+    TaggedImage,
+    find_image,
+    tags_of_images,
+)
+from ecr_emulator.registry.repository import Repository, find_repository
+
+#: A pull is recorded when the last recorded one is older than this. ECR promises no more
+#: than once in 24 hours (API reference ``ImageDetail``); a write for every read would cost
+#: the read its speed.
+PULL_TIME_RESOLUTION = timedelta(seconds=60)
+
+_ANY = "ANY"
+_TAGGED = "TAGGED"
+_UNTAGGED = "UNTAGGED"
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFilter:
+    """What a listing is narrowed to (API reference ``ListImagesFilter``).
+
+    :ivar tag_status: ``TAGGED``, ``UNTAGGED`` or ``ANY``.
+    :ivar status: ``ACTIVE``, ``ARCHIVED``, ``ACTIVATING`` or ``ANY``.
+    """
+
+    tag_status: str = _ANY
+    status: str = ACTIVE
+
+
+@dataclass(frozen=True, slots=True)
+class ImageFailure:
+    """Why one image of a batch could not be had."""
+
+    image_id: ImageId
+    code: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListedImage:
+    """One entry of ListImages, and the position in the listing behind it."""
+
+    image_id: ImageId
+    position: tuple[int, str]
+
+
+_IN_REPOSITORY = (
+    repositories.c.account == bindparam("account"),
+    repositories.c.region == bindparam("region"),
+    repositories.c.name == bindparam("name"),
+)
+_PULL = (
+    select(images, manifests.c.body)
+    .select_from(repositories)
+    .join(images, images.c.repository_id == repositories.c.id)
+    .join(manifests, manifests.c.image_id == images.c.id)
+)
+_PULL_BY_DIGEST = _PULL.where(*_IN_REPOSITORY, images.c.digest == bindparam("reference"))
+_PULL_BY_TAG = _PULL.join(
+    image_tags,
+    and_(
+        image_tags.c.repository_id == repositories.c.id,
+        image_tags.c.image_id == images.c.id,
+    ),
+).where(*_IN_REPOSITORY, image_tags.c.tag == bindparam("reference"))
+
+
+class ImageReads:
+    """Reads from the repositories of every registry."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def manifest(self, key: RegistryKey, name: str, image_id: ImageId) -> StoredManifest:
+        """Return the manifest that a digest or a tag (one of them) names.
+
+        :raises RepositoryNotFound, ImageNotFound: there is none.
+        """
+        connection = self._database.reader()
+        statement = _PULL_BY_DIGEST if image_id.digest is not None else _PULL_BY_TAG
+        parameters = {
+            "account": key.account,
+            "region": key.region,
+            "name": name,
+            "reference": image_id.digest or image_id.tag,
+        }
+        row = connection.execute(statement, parameters).one_or_none()
+        if row is None:
+            find_repository(connection, key, name)
+            raise ImageNotFound(image_id.digest, image_id.tag, name, key.account)
+        return StoredManifest(Image.from_row(row), row.body)
+
+    def record_pull(self, image: Image) -> None:
+        """Remember that the image was pulled now (``lastRecordedPullTime``)."""
+        now = self._clock.now()
+        if image.last_pulled_at is not None and now - image.last_pulled_at < PULL_TIME_RESOLUTION:
+            return
+        with self._database.write() as connection:
+            connection.execute(
+                update(images).where(images.c.id == image.id).values(last_pulled_at=now)
+            )
+
+    def batch_get(
+        self, key: RegistryKey, name: str, image_ids: Iterable[ImageId]
+    ) -> tuple[list[tuple[ImageId, StoredManifest]], list[ImageFailure]]:
+        """Return the manifests of several images, and why others cannot be had.
+
+        :raises RepositoryNotFound: there is no such repository.
+        """
+        found: list[tuple[ImageId, StoredManifest]] = []
+        failures: list[ImageFailure] = []
+        with self._database.read() as connection:
+            repository = find_repository(connection, key, name)
+            for image_id in dict.fromkeys(image_ids):
+                image = find_or_fail(connection, repository, image_id)
+                if isinstance(image, ImageFailure):
+                    failures.append(image)
+                    continue
+                query = select(manifests.c.body).where(manifests.c.image_id == image.id)
+                body = connection.execute(query).scalar_one()
+                found.append((ImageId(image.digest, image_id.tag), StoredManifest(image, body)))
+        for _, stored in found:
+            self.record_pull(stored.image)
+        return found, failures
+
+    def list_ids(
+        self,
+        key: RegistryKey,
+        name: str,
+        image_filter: ImageFilter,
+        *,
+        after: tuple[int, str] | None,
+        limit: int,
+    ) -> list[ListedImage]:
+        """Return up to *limit* pairs of digest and tag, in the order of the pushes (ListImages).
+
+        :param after: the position of the last entry of the page before.
+        :raises RepositoryNotFound: there is no such repository.
+        """
+        connection = self._database.reader()
+        repository = find_repository(connection, key, name)
+        joined = images.outerjoin(image_tags, image_tags.c.image_id == images.c.id)
+        query = (
+            select(images.c.id, images.c.digest, image_tags.c.tag)
+            .select_from(joined)
+            .where(images.c.repository_id == repository.id, *_status_is(image_filter.status))
+            .order_by(images.c.id, image_tags.c.tag)
+            .limit(limit)
+        )
+        if image_filter.tag_status == _TAGGED:
+            query = query.where(image_tags.c.tag.is_not(None))
+        elif image_filter.tag_status == _UNTAGGED:
+            query = query.where(image_tags.c.tag.is_(None))
+        if after is not None:
+            row_id, tag = after
+            query = query.where(
+                images.c.id >= row_id, or_(images.c.id > row_id, image_tags.c.tag > tag)
+            )
+        return [
+            ListedImage(ImageId(digest, tag), (row_id, tag or ""))
+            for row_id, digest, tag in connection.execute(query)
+        ]
+
+    def describe(
+        self, key: RegistryKey, name: str, image_ids: Sequence[ImageId]
+    ) -> list[TaggedImage]:
+        """Return the images named, each once; all of them or none (DescribeImages).
+
+        :raises RepositoryNotFound, ImageNotFound: one of them does not exist.
+        """
+        found: dict[int, Image] = {}
+        with self._database.read() as connection:
+            repository = find_repository(connection, key, name)
+            for image_id in image_ids:
+                image = find_image(connection, repository, image_id) if _names(image_id) else None
+                if image is None:
+                    raise ImageNotFound(image_id.digest, image_id.tag, name, key.account)
+                found[image.id] = image
+            return _with_tags(connection, list(found.values()))
+
+    def page(
+        self,
+        key: RegistryKey,
+        name: str,
+        image_filter: ImageFilter,
+        *,
+        after: int,
+        limit: int,
+    ) -> list[TaggedImage]:
+        """Return up to *limit* images with their tags, in the order of the pushes.
+
+        :param after: the row id of the last image of the page before; 0 for the first page.
+        :raises RepositoryNotFound: there is no such repository.
+        """
+        with self._database.read() as connection:
+            repository = find_repository(connection, key, name)
+            query = (
+                select(images)
+                .where(
+                    images.c.repository_id == repository.id,
+                    images.c.id > after,
+                    *_status_is(image_filter.status),
+                )
+                .order_by(images.c.id)
+                .limit(limit)
+            )
+            if image_filter.tag_status != _ANY:
+                tagged = exists().where(image_tags.c.image_id == images.c.id)
+                query = query.where(tagged if image_filter.tag_status == _TAGGED else ~tagged)
+            found = [Image.from_row(row) for row in connection.execute(query)]
+            return _with_tags(connection, found)
+
+    def tags(self, key: RegistryKey, name: str, *, after: str, limit: int) -> list[str]:
+        """Return up to *limit* tags of the repository in lexical order.
+
+        :param after: the tag that the page before ended with; empty for the first page.
+        :raises RepositoryNotFound: there is no such repository.
+        """
+        connection = self._database.reader()
+        repository = find_repository(connection, key, name)
+        query = (
+            select(image_tags.c.tag)
+            .where(image_tags.c.repository_id == repository.id, image_tags.c.tag > after)
+            .order_by(image_tags.c.tag)
+            .limit(limit)
+        )
+        return list(connection.execute(query).scalars())
+
+
+def find_or_fail(
+    connection: Connection, repository: Repository, image_id: ImageId
+) -> Image | ImageFailure:
+    """Return the image of a batch request, or the failure that AWS answers in its place.
+
+    Codes: API reference ``ImageFailure``.
+    """
+    if not _names(image_id):
+        reason = "Invalid request parameters: both tag and digest cannot be null"
+        return ImageFailure(image_id, "MissingDigestAndTag", reason)
+    if image_id.digest is not None and not looks_like_digest(image_id.digest):
+        reason = (
+            "Invalid request parameters: image digest should satisfy the regex "
+            "'[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
+        )
+        return ImageFailure(image_id, "InvalidImageDigest", reason)
+    image = find_image(connection, repository, image_id)
+    if image is None:
+        return ImageFailure(image_id, "ImageNotFound", "Requested image not found")
+    return image
+
+
+def _names(image_id: ImageId) -> bool:
+    return image_id.digest is not None or image_id.tag is not None
+
+
+def _status_is(status: str) -> list[ColumnElement[bool]]:
+    return [] if status == _ANY else [images.c.status == status]
+
+
+def _with_tags(connection: Connection, found: list[Image]) -> list[TaggedImage]:
+    tags = tags_of_images(connection, [image.id for image in found])
+    return [TaggedImage(image, tuple(tags.get(image.id, ()))) for image in found]

@@ -1,0 +1,109 @@
+"""Images as they are stored: identity, details and how they are looked up."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from ecr_emulator.db.schema import image_tags, images
+from ecr_emulator.registry.errors import InvalidParameter
+from ecr_emulator.registry.repository import Repository
+
+ACTIVE = "ACTIVE"
+
+#: OCI distribution specification, "Pulling manifests" (<reference> as a tag).
+TAG_PATTERN = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
+_TAG = re.compile(TAG_PATTERN + r"\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageId:
+    """How a caller names an image: by digest, by tag, or by both."""
+
+    digest: str | None = None
+    tag: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """An image, an index or another artifact as it is stored; sizes are in bytes."""
+
+    id: int
+    repository_id: int
+    digest: str
+    media_type: str
+    artifact_media_type: str | None
+    size: int
+    manifest_size: int
+    pushed_at: datetime
+    last_pulled_at: datetime | None
+    subject_digest: str | None
+    status: str
+    last_archived_at: datetime | None
+    last_activated_at: datetime | None
+
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> Image:
+        """Build an image from a row of its table."""
+        return cls(*row[: len(cls.__slots__)])
+
+
+@dataclass(frozen=True, slots=True)
+class TaggedImage:
+    """An image with its tags, in their order."""
+
+    image: Image
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoredManifest:
+    """An image's manifest as it was pushed."""
+
+    image: Image
+    body: bytes
+
+
+def is_tag(text: str) -> bool:
+    """Say whether *text* can be a tag."""
+    return _TAG.match(text) is not None
+
+
+def check_tag(tag: str) -> None:
+    """Check a tag that is to be given to an image.
+
+    :raises InvalidParameter: it breaks the registry's grammar.
+    """
+    if not is_tag(tag):
+        # Likeliest: the wording of the service's pattern checks.
+        raise InvalidParameter.at("imageTag", f"must satisfy regular expression '{TAG_PATTERN}'")
+
+
+def find_image(connection: Connection, repository: Repository, image_id: ImageId) -> Image | None:
+    """Return the image that *image_id* names; digest and tag, if both given, must agree."""
+    query = select(images).where(images.c.repository_id == repository.id)
+    if image_id.digest is not None:
+        query = query.where(images.c.digest == image_id.digest)
+    if image_id.tag is not None:
+        query = query.join(image_tags, image_tags.c.image_id == images.c.id).where(
+            image_tags.c.repository_id == repository.id, image_tags.c.tag == image_id.tag
+        )
+    row = connection.execute(query).one_or_none()
+    return None if row is None else Image.from_row(row)
+
+
+def tags_of_images(connection: Connection, image_ids: list[int]) -> dict[int, list[str]]:
+    """Return the tags of several images by the images' row ids, sorted."""
+    query = (
+        select(image_tags.c.image_id, image_tags.c.tag)
+        .where(image_tags.c.image_id.in_(image_ids))
+        .order_by(image_tags.c.image_id, image_tags.c.tag)
+    )
+    found: dict[int, list[str]] = {}
+    for image_id, tag in connection.execute(query):
+        found.setdefault(image_id, []).append(tag)
+    return found

@@ -1,0 +1,127 @@
+"""Resource tags of repositories: the rules AWS has for them, and where they are kept.
+
+Source: API reference ``Tag``, ``TagResource``; "Tagging your AWS resources" (reserved
+prefix, lengths, fifty tags a resource).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+
+from sqlalchemy import Connection, delete, insert, select
+
+from ecr_emulator.arns import parse_repository_arn
+from ecr_emulator.db.engine import Database
+from ecr_emulator.db.schema import repositories, repository_tags
+from ecr_emulator.registry.errors import (
+    InvalidParameter,
+    InvalidTagParameter,
+    RepositoryNotFound,
+    TooManyTags,
+)
+
+TAGS_PER_REPOSITORY = 50
+_ALLOWED = re.compile(r"[\w\s.:/=+\-@]*\Z")
+
+
+class ResourceTags:
+    """The tags of repositories, by the repository's ARN."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(self, arn: str) -> dict[str, str]:
+        """Return the tags of the repository *arn*, by key.
+
+        :raises InvalidParameter: *arn* names no repository.
+        :raises RepositoryNotFound: there is no such repository.
+        """
+        with self._database.read() as connection:
+            repository_id, _ = _repository_of(connection, arn)
+            return tags_of(connection, repository_id)
+
+    def add(self, arn: str, tags: Mapping[str, str]) -> None:
+        """Add *tags* to the repository *arn*, or change the values of those it has.
+
+        :raises InvalidTagParameter: a key or value is not allowed.
+        :raises TooManyTags: the repository would have more than fifty.
+        """
+        with self._database.write() as connection:
+            repository_id, name = _repository_of(connection, arn)
+            check_tags(tags)
+            merged = {**tags_of(connection, repository_id), **tags}
+            if len(merged) > TAGS_PER_REPOSITORY:
+                raise TooManyTags(name, TAGS_PER_REPOSITORY)
+            remove_tags(connection, repository_id, tags)
+            add_tags(connection, repository_id, tags)
+
+    def remove(self, arn: str, keys: Sequence[str]) -> None:
+        """Remove the tags *keys* from the repository *arn*; missing ones do not matter."""
+        with self._database.write() as connection:
+            repository_id, _ = _repository_of(connection, arn)
+            remove_tags(connection, repository_id, keys)
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Check keys and values against AWS's rules.
+
+    :raises InvalidTagParameter: one of them breaks a rule (wordings: likeliest).
+    """
+    for key, value in tags.items():
+        if key.lower().startswith("aws:"):
+            raise InvalidTagParameter(
+                "aws: prefixed tag key names are not allowed for external use."
+            )
+        if not 1 <= len(key) <= 128 or not _ALLOWED.match(key):
+            raise InvalidTagParameter(f"Invalid tag key: '{key[:128]}'")
+        if len(value) > 256 or not _ALLOWED.match(value):
+            raise InvalidTagParameter(f"Invalid tag value for key: '{key}'")
+
+
+def tags_of(connection: Connection, repository_id: int) -> dict[str, str]:
+    """Return a repository's tags in the order of their keys."""
+    query = (
+        select(repository_tags.c.key, repository_tags.c.value)
+        .where(repository_tags.c.repository_id == repository_id)
+        .order_by(repository_tags.c.key)
+    )
+    return {row.key: row.value for row in connection.execute(query)}
+
+
+def add_tags(connection: Connection, repository_id: int, tags: Mapping[str, str]) -> None:
+    """Insert *tags*, none of which the repository has yet."""
+    if tags:
+        connection.execute(
+            insert(repository_tags),
+            [
+                {"repository_id": repository_id, "key": key, "value": value}
+                for key, value in tags.items()
+            ],
+        )
+
+
+def remove_tags(connection: Connection, repository_id: int, keys: Iterable[str]) -> None:
+    """Delete the tags *keys* of a repository."""
+    connection.execute(
+        delete(repository_tags).where(
+            repository_tags.c.repository_id == repository_id,
+            repository_tags.c.key.in_(list(keys)),
+        )
+    )
+
+
+def _repository_of(connection: Connection, arn: str) -> tuple[int, str]:
+    parsed = parse_repository_arn(arn)
+    if parsed is None:
+        raise InvalidParameter.at("resourceArn", "Invalid ARN")
+    key, name = parsed
+    query = select(repositories.c.id).where(
+        repositories.c.account == key.account,
+        repositories.c.region == key.region,
+        repositories.c.name == name,
+    )
+    repository_id = connection.execute(query).scalar()
+    if repository_id is None:
+        raise RepositoryNotFound(name, key.account)
+    return repository_id, name

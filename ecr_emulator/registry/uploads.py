@@ -1,0 +1,274 @@
+"""Layer uploads: start, add to, complete, cancel.
+
+Both ways in meet here: ``InitiateLayerUpload``/``UploadLayerPart``/``CompleteLayerUpload``
+and ``POST``/``PATCH``/``PUT`` of ``/v2/<name>/blobs/uploads/``. The database holds how far
+an upload has come and the digest so far, so that any process can take the next request.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
+
+from ecr_emulator.arns import RegistryKey
+from ecr_emulator.blobs.store import (
+    BlobMissing,
+    BlobStore,
+    DigestMismatch,
+    Progress,
+    StorageFull,
+    UploadBusy,
+    UploadWriter,
+)
+from ecr_emulator.clock import Clock
+from ecr_emulator.db.engine import Database
+from ecr_emulator.db.schema import repositories, uploads
+from ecr_emulator.digests import digest_bytes
+from ecr_emulator.registry.errors import (
+    EmptyUpload,
+    InvalidLayer,
+    InvalidLayerPart,
+    LayerAlreadyExists,
+    LayerPartTooSmall,
+    ServerFailure,
+    UploadBusyError,
+    UploadNotFound,
+)
+from ecr_emulator.registry.layers import Layer, link_blob
+from ecr_emulator.registry.repository import find_repository
+
+#: What InitiateLayerUpload recommends (user guide, "Maximum layer part size"), in bytes.
+PART_SIZE = 10 * 1024 * 1024
+#: Every part but the last one has at least this size (LayerPartTooSmallException), in bytes.
+SMALLEST_PART = 5 * 1024 * 1024
+_EMPTY = Progress(0, digest_bytes(b""))
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """An upload under way.
+
+    :ivar progress: how many bytes it has, and their digest.
+    :ivar smallest_part_size: of the parts that another part followed, the smallest, in bytes.
+    """
+
+    id: str
+    repository_id: int
+    progress: Progress
+    last_part_size: int | None = None
+    smallest_part_size: int | None = None
+
+    def grown(self, progress: Progress) -> Upload:
+        """Return the upload after one more part."""
+        before = [
+            size for size in (self.smallest_part_size, self.last_part_size) if size is not None
+        ]
+        return replace(
+            self,
+            progress=progress,
+            last_part_size=progress.size - self.progress.size,
+            smallest_part_size=min(before, default=None),
+        )
+
+
+_FIND = (
+    select(uploads)
+    .join(repositories, repositories.c.id == uploads.c.repository_id)
+    .where(
+        uploads.c.id == bindparam("upload_id"),
+        repositories.c.account == bindparam("account"),
+        repositories.c.region == bindparam("region"),
+        repositories.c.name == bindparam("name"),
+    )
+)
+
+
+class Uploads:
+    """The uploads to every repository."""
+
+    def __init__(self, database: Database, blobs: BlobStore, clock: Clock) -> None:
+        self._database = database
+        self._blobs = blobs
+        self._clock = clock
+
+    def start(self, key: RegistryKey, name: str) -> Upload:
+        """Begin an upload to the repository *name*.
+
+        :raises RepositoryNotFound: there is no such repository.
+        """
+        upload_id = str(uuid.uuid4())
+        now = self._clock.now()
+        with self._database.write() as connection:
+            repository = find_repository(connection, key, name)
+            connection.execute(
+                insert(uploads).values(
+                    id=upload_id,
+                    repository_id=repository.id,
+                    started_at=now,
+                    updated_at=now,
+                    size=_EMPTY.size,
+                    digest=_EMPTY.digest,
+                )
+            )
+            with _as_registry_errors(key, name, upload_id):
+                self._blobs.start_upload(upload_id)
+        return Upload(upload_id, repository.id, _EMPTY)
+
+    def get(self, key: RegistryKey, name: str, upload_id: str) -> Upload:
+        """Return an upload.
+
+        :raises RepositoryNotFound, UploadNotFound: there is none.
+        """
+        return self._find(self._database.reader(), key, name, upload_id)
+
+    def append(
+        self,
+        key: RegistryKey,
+        name: str,
+        upload_id: str,
+        chunks: Iterable[bytes],
+        *,
+        first_byte: int | None = None,
+    ) -> Upload:
+        """Add *chunks* to an upload and return how far it has come.
+
+        :param first_byte: where the caller says the chunks begin; it must be the upload's end.
+        :raises InvalidLayerPart: it is not.
+        :raises RepositoryNotFound, UploadNotFound, UploadBusyError: the upload cannot be had.
+        """
+        with self._held(key, name, upload_id) as (upload, writer):
+            self._check_first_byte(key, name, upload, first_byte)
+            upload = upload.grown(writer.append(upload.progress.size, chunks))
+            with self._database.write() as connection:
+                self._store(connection, upload)
+        return upload
+
+    def complete(
+        self,
+        key: RegistryKey,
+        name: str,
+        upload_id: str,
+        digests: Sequence[str],
+        *,
+        chunks: Iterable[bytes] | None = None,
+        first_byte: int | None = None,
+        smallest_part: int = 0,
+        allow_empty: bool = False,
+    ) -> Layer:
+        """End an upload: its bytes become a layer of the repository.
+
+        :param digests: the layer must have one of these.
+        :param chunks: the last bytes, if they come with this call.
+        :param smallest_part: every part but the last must have this many bytes.
+        :param allow_empty: whether a layer may have no bytes.
+        :raises InvalidLayer: the bytes have none of *digests*; the upload stays.
+        :raises LayerAlreadyExists: the repository has the layer; the upload is gone.
+        :raises EmptyUpload, LayerPartTooSmall, InvalidLayerPart: the upload breaks a rule.
+        :raises RepositoryNotFound, UploadNotFound, UploadBusyError: it cannot be had.
+        """
+        with self._held(key, name, upload_id) as (upload, writer):
+            self._check_first_byte(key, name, upload, first_byte)
+            if chunks is not None:
+                progress = writer.append(upload.progress.size, chunks)
+                if progress.size > upload.progress.size:
+                    upload = upload.grown(progress)
+            if upload.progress.size == 0 and not allow_empty:
+                raise EmptyUpload
+            if upload.smallest_part_size is not None and upload.smallest_part_size < smallest_part:
+                raise LayerPartTooSmall
+            digest = self._commit(writer, upload, digests)
+            with self._database.write() as connection:
+                layer = Layer(digest, upload.progress.size)
+                is_new = link_blob(connection, upload.repository_id, layer, self._clock.now())
+                connection.execute(delete(uploads).where(uploads.c.id == upload_id))
+        if not is_new:
+            raise LayerAlreadyExists(digest, name, key.account)
+        return layer
+
+    def cancel(self, key: RegistryKey, name: str, upload_id: str) -> None:
+        """Drop an upload and its bytes.
+
+        :raises RepositoryNotFound, UploadNotFound, UploadBusyError: it cannot be had.
+        """
+        with self._held(key, name, upload_id):
+            with self._database.write() as connection:
+                connection.execute(delete(uploads).where(uploads.c.id == upload_id))
+            self._blobs.discard_upload(upload_id)
+
+    @contextmanager
+    def _held(
+        self, key: RegistryKey, name: str, upload_id: str
+    ) -> Iterator[tuple[Upload, UploadWriter]]:
+        """Hold an upload for this request, and read how far it has come while it is held."""
+        upload = self._find(self._database.reader(), key, name, upload_id)
+        with _as_registry_errors(key, name, upload_id), self._blobs.upload(upload_id) as writer:
+            upload = self._find(self._database.reader(), key, name, upload_id)
+            yield upload, writer
+
+    @staticmethod
+    def _commit(writer: UploadWriter, upload: Upload, digests: Sequence[str]) -> str:
+        for digest in digests:
+            try:
+                writer.commit(upload.progress, digest)
+            except DigestMismatch:
+                continue
+            return digest
+        raise InvalidLayer
+
+    @staticmethod
+    def _check_first_byte(
+        key: RegistryKey, name: str, upload: Upload, first_byte: int | None
+    ) -> None:
+        size = upload.progress.size
+        if first_byte is not None and first_byte != size:
+            raise InvalidLayerPart(key.account, name, upload.id, max(0, size - 1))
+
+    def _store(self, connection: Connection, upload: Upload) -> None:
+        connection.execute(
+            update(uploads)
+            .where(uploads.c.id == upload.id)
+            .values(
+                size=upload.progress.size,
+                digest=upload.progress.digest,
+                updated_at=self._clock.now(),
+                last_part_size=upload.last_part_size,
+                smallest_part_size=upload.smallest_part_size,
+            )
+        )
+
+    @staticmethod
+    def _find(connection: Connection, key: RegistryKey, name: str, upload_id: str) -> Upload:
+        parameters = {
+            "upload_id": upload_id,
+            "account": key.account,
+            "region": key.region,
+            "name": name,
+        }
+        row = connection.execute(_FIND, parameters).one_or_none()
+        if row is None:
+            find_repository(connection, key, name)
+            raise UploadNotFound(upload_id, name, key.account)
+        return Upload(
+            row.id,
+            row.repository_id,
+            Progress(row.size, row.digest),
+            row.last_part_size,
+            row.smallest_part_size,
+        )
+
+
+@contextmanager
+def _as_registry_errors(key: RegistryKey, name: str, upload_id: str) -> Iterator[None]:
+    """Say in the registry's terms what the blob store could not do."""
+    try:
+        yield
+    except UploadBusy:
+        raise UploadBusyError(upload_id) from None
+    except BlobMissing:
+        raise UploadNotFound(upload_id, name, key.account) from None
+    except StorageFull as error:
+        raise ServerFailure(f"The registry's storage cannot take more data: {error}") from None
