@@ -115,20 +115,20 @@ def arn_matches(pattern: Glob, arn: str) -> bool:
     )
 
 
-def resource_matches(pattern: Glob, resource: str) -> bool:
+def resource_matches(pattern: Glob, resource: str, *, complete: bool = False) -> bool:
     """Tell whether the ``Resource`` *pattern* covers the ARN (or ``*``) *resource*.
 
-    ``*`` covers all. A pattern with fewer than six components counts as if ``*`` stood in the
-    missing ones ("Resource", IAM User Guide). An action that knows no resource is asked for with
-    the resource ``*``, which only a pattern of wildcards covers.
+    ``*`` covers all. An action that knows no resource is asked for with the resource ``*``,
+    which only a pattern of wildcards covers.
+
+    :param complete: whether a pattern with fewer than six components counts as if ``*`` stood in
+        the missing ones, as in identity-based policies ("IAM identifiers", IAM User Guide).
     """
     if pattern and all(part is Wildcard.ANY for part in pattern):
         return True
-    if ":" not in resource:
-        return False
     wanted = split_arn(pattern)
     given = resource.split(":", 5)
-    if len(given) < 6:
+    if len(given) < 6 or (len(wanted) < 6 and not complete):
         return False
     return all(
         glob_matches(component, value) for component, value in zip(wanted, given, strict=False)

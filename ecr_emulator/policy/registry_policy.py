@@ -52,3 +52,8 @@ def validate_registry_policy(
             for pattern in statement.actions:
                 if not covered(pattern, known_actions) <= V1_ACTIONS:
                     raise InvalidPolicy(f"{where}: {pattern!r} reaches beyond scope V1")
+
+
+def governs(action: str, scope: str) -> bool:
+    """Tell whether a registry policy of *scope* has a say about *action* (``ecr:PutImage``)."""
+    return scope == "V2" or action in V1_ACTIONS

@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from .documents import NumberText, load_policy_object
+from .policy_json import NumberText, load_policy_object
 
 _ACCOUNT_ID = re.compile(r"[0-9]{12}")
 _ESCAPES = {code: f"\\u{code:04X}" for code in range(0x20)}

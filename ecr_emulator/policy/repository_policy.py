@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
-from .documents import InvalidPolicy, PolicyDocument, Statement, parse_policy
-from .matching import action_matches, glob, resource_matches
+from .context import RequestContext
+from .documents import InvalidPolicy, PolicyDocument, parse_policy
+from .matching import action_matches
 from .principals import check_principals
-from .requesters import Requester, excepted, naming, requester_from_arn
+from .requesters import requester_from_arn
+from .statements import AccessRequest, match_statement
 
 #: SetRepositoryPolicy, ``policyText`` (API reference).
 MAX_REPOSITORY_POLICY_CHARACTERS = 10_240
@@ -60,38 +63,23 @@ def locks_out(policy: PolicyDocument, caller_arn: str, action: str, *, repositor
     :param action: for example ``ecr:SetRepositoryPolicy``.
     :raises ValueError: when *caller_arn* is no principal.
     """
-    requester = requester_from_arn(caller_arn)
-    allowed = requester.account == repository_arn.split(":", 5)[4]
+    request = AccessRequest(
+        requester=requester_from_arn(caller_arn),
+        action=action,
+        resource=repository_arn,
+        context=RequestContext(),
+    )
+    allowed = request.requester.account == request.owner
     for statement in policy.statements:
-        if not _speaks_of(statement, requester, action, repository_arn):
-            continue
-        if statement.effect == "Allow":
-            allowed = True
-        elif not statement.conditions:
-            return True
+        match = match_statement(
+            replace(statement, conditions=()),
+            request,
+            version=policy.version,
+            is_resource_policy=True,
+        )
+        if match.applies:
+            if statement.effect == "Allow":
+                allowed = True
+            elif not statement.conditions:
+                return True
     return not allowed
-
-
-def _speaks_of(
-    statement: Statement, requester: Requester, action: str, repository_arn: str
-) -> bool:
-    if statement.principals is not None:
-        concerned = naming(statement.principals, requester) is not None
-    elif statement.not_principals is not None:
-        concerned = not excepted(
-            statement.not_principals, requester, has_permissions_boundary=False
-        )
-    else:
-        concerned = False
-    if statement.actions:
-        named = any(action_matches(pattern, action) for pattern in statement.actions)
-    else:
-        named = not any(action_matches(pattern, action) for pattern in statement.not_actions)
-    covers = True
-    if statement.resources:
-        covers = any(resource_matches(glob(arn), repository_arn) for arn in statement.resources)
-    elif statement.not_resources:
-        covers = not any(
-            resource_matches(glob(arn), repository_arn) for arn in statement.not_resources
-        )
-    return concerned and named and covers

@@ -30,7 +30,7 @@ class Naming(enum.IntEnum):
     EVERYONE = 1
     #: The account, by its id or the ARN of its root: this delegates to the account.
     ACCOUNT = 2
-    #: The user's own ARN, or the ARN of the role that was assumed.
+    #: The user's own ARN, or that of the role that was assumed or the user who federated.
     IDENTITY = 3
     #: The ARN of the role session or the federated user session, or the service's name.
     SESSION = 4
@@ -43,7 +43,8 @@ class Requester:
     :ivar arn: the root's, user's or session's ARN, the service's name
         (``lambda.amazonaws.com``), or ``*`` for an anonymous request.
     :ivar account: the 12 digits of the account, empty when there is none.
-    :ivar role_arn: for a role session, the ARN of the role with its path.
+    :ivar identity_arn: the identity behind a session: of a role session the role's ARN with its
+        path, of a federated user session the ARN of the user (or root) who federated.
     :ivar provider: for a role session by web identity or SAML, the identity provider as
         ``Federated`` principals name it.
     """
@@ -51,25 +52,27 @@ class Requester:
     kind: RequesterKind
     arn: str
     account: str = ""
-    role_arn: str = ""
+    identity_arn: str = ""
     provider: str = ""
 
     @property
     def principal_arn(self) -> str:
         """The value of ``aws:PrincipalArn``: for a role session the ARN of the role."""
-        return self.role_arn or self.arn
+        if self.kind is RequesterKind.ROLE_SESSION:
+            return self.identity_arn
+        return self.arn
 
 
 ANONYMOUS = Requester(kind=RequesterKind.ANONYMOUS, arn="*")
 
 
-def requester_from_arn(arn: str, *, role_arn: str = "") -> Requester:
+def requester_from_arn(arn: str, *, identity_arn: str = "") -> Requester:
     """Make the requester that *arn* stands for.
 
     :param arn: the ARN of a root, user, assumed-role session or federated user session, the
         name of a service, or ``*`` for an anonymous request.
-    :param role_arn: the assumed role's ARN; needed only where the role has a path, which the
-        session's ARN leaves out.
+    :param identity_arn: the identity behind a session. Of a role session it is needed only where
+        the role has a path, which the session's ARN leaves out.
     :raises ValueError: when *arn* is no principal that can make a request.
     """
     if arn == "*":
@@ -88,30 +91,33 @@ def requester_from_arn(arn: str, *, role_arn: str = "") -> Requester:
     if service == "iam" and kind == "user" and name:
         return Requester(kind=RequesterKind.USER, arn=arn, account=account)
     if service == "sts" and kind == "federated-user" and name:
-        return Requester(kind=RequesterKind.FEDERATED_USER, arn=arn, account=account)
+        return Requester(
+            kind=RequesterKind.FEDERATED_USER, arn=arn, account=account, identity_arn=identity_arn
+        )
     if service == "sts" and kind == "assumed-role" and name.count("/") == 1:
         role = name.partition("/")[0]
         return Requester(
             kind=RequesterKind.ROLE_SESSION,
             arn=arn,
             account=account,
-            role_arn=role_arn or f"arn:{partition}:iam::{account}:role/{role}",
+            identity_arn=identity_arn or f"arn:{partition}:iam::{account}:role/{role}",
         )
     raise ValueError(f"{arn!r} is not the ARN of a principal that makes requests")
 
 
-def naming(principals: Principals, requester: Requester) -> Naming | None:
-    """Tell how closely *principals* names *requester*, or None when it does not."""
+def namings(principals: Principals, requester: Requester) -> frozenset[Naming]:
+    """Tell in which ways *principals* names *requester*; the empty set when it does not."""
+    named: set[Naming] = set()
+    if principals.everyone:
+        named.add(Naming.EVERYONE)
     if requester.kind is RequesterKind.SERVICE:
         if requester.arn in principals.service:
-            return Naming.SESSION
+            named.add(Naming.SESSION)
     elif requester.kind is not RequesterKind.ANONYMOUS:
-        named = _levels(principals, requester)
-        if named:
-            return max(named)
+        named |= _levels(principals, requester)
         if requester.provider and requester.provider in principals.federated:
-            return Naming.SESSION
-    return Naming.EVERYONE if principals.everyone else None
+            named.add(Naming.SESSION)
+    return frozenset(named)
 
 
 def excepted(
@@ -148,10 +154,12 @@ def _identifiers(requester: Requester) -> dict[Naming, str]:
     if requester.kind is RequesterKind.USER:
         identifiers[Naming.IDENTITY] = requester.arn
     elif requester.kind is RequesterKind.ROLE_SESSION:
-        identifiers[Naming.IDENTITY] = requester.role_arn
+        identifiers[Naming.IDENTITY] = requester.identity_arn
         identifiers[Naming.SESSION] = requester.arn
     elif requester.kind is RequesterKind.FEDERATED_USER:
         identifiers[Naming.SESSION] = requester.arn
+        if ":user/" in requester.identity_arn:
+            identifiers[Naming.IDENTITY] = requester.identity_arn
     return identifiers
 
 
