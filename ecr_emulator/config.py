@@ -176,8 +176,8 @@ class Settings:
     host: str = _setting(
         "127.0.0.1",
         SettingInfo(
-            "The address to listen on. Keep the loopback address unless others must reach the"
-            " emulator: it holds no real secrets and checks none.",
+            "The address to listen on. Whoever reaches it can use the well-known test"
+            " credentials, so keep to loopback where that matters.",
             _matching(_HOST, "an address or a host name"),
             "ADDRESS",
         ),
@@ -219,8 +219,8 @@ class Settings:
     threads: int = _setting(
         32,
         SettingInfo(
-            "How many requests each process works on at once. A push or pull holds one for as"
-            " long as it lasts; more wait their turn.",
+            "How many requests each process works on at once; a transfer counts for as long as it"
+            " lasts, and what is beyond waits.",
             _whole_number(1, 1024),
             "NUMBER",
         ),
@@ -317,7 +317,7 @@ def default_text(item: Field[Any]) -> str:
         return info.default_text
     if item.default is MISSING:
         raise TypeError(f"{item.name}: a computed default needs a default_text")
-    return str(item.default)
+    return str(item.default).lower() if info.flag else str(item.default)
 
 
 def flag_name(name: str) -> str:

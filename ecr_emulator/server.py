@@ -1,0 +1,197 @@
+"""The production server: Granian's HTTP workers under our own supervisor.
+
+Granian parses HTTP and runs the WSGI application in threads; :mod:`ecr_emulator.supervisor`
+starts, watches, replaces and stops the worker processes. Why it is built so, and what was
+measured, is in ``docs/decisions/0001-server.md``.
+"""
+
+from __future__ import annotations
+
+import gc
+import logging.config
+import os
+import re
+import socket
+import sys
+from collections.abc import Callable, Iterable, MutableMapping
+from typing import TYPE_CHECKING, Any
+
+from ecr_emulator.supervisor import Supervisor
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication
+
+    from ecr_emulator.config import Settings
+
+#: Connections that wait for a worker to take them, while all are busy.
+_BACKLOG = 1024
+#: Connections a worker holds at once, idle ones included: below the usual limit of 1,024 open
+#: files, with room for the blobs and the database.
+_CONNECTIONS = 512
+#: Milliseconds for a request's head to arrive, and for a kept-alive connection to be reused.
+_HEAD_TIMEOUT = 30_000
+#: Bytes of a request's head, and of what is read ahead of the application.
+_HEAD_LIMIT = 256 * 1024
+#: The names of WSGI's request variables. Granian starts each request's environ from the process's
+#: environment, so that a variable with such a name would pass for what the client sent.
+_REQUEST_VARIABLE = re.compile(
+    r"(HTTP|CONTENT|PATH|REMOTE|REQUEST|SCRIPT|SERVER)_.*"
+    r"|AUTH_TYPE|HTTPS|QUERY_STRING|RAW_URI|(wsgi|werkzeug|flask|ecr_emulator)\..*"
+)
+
+
+class CannotListen(Exception):
+    """The address cannot be listened on; the text is one line that says why."""
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on *host* and *port* (0: any free port).
+
+    One socket for all workers: a port that is taken is noticed at once, what waits in the queue
+    outlives a worker, and a worker that hangs keeps no connection from the others.
+
+    :raises CannotListen: if the address is in use, not ours, or not an address.
+    """
+    try:
+        family, kind, protocol, _, address = socket.getaddrinfo(
+            host.strip("[]"), port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.socket(family, kind, protocol)
+    except OSError as error:
+        raise CannotListen(f"cannot listen on {_address(host, port)}: {error.strerror}") from None
+    try:
+        # Accepted connections inherit these. REUSEADDR lets a restart take the port at once;
+        # it does not let two servers share it.
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        # Frees the thread of an upload whose client vanished without a word (two minutes).
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        for option, value in (("TCP_KEEPIDLE", 60), ("TCP_KEEPINTVL", 15), ("TCP_KEEPCNT", 4)):
+            if hasattr(socket, option):
+                listener.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+        listener.bind(address)
+        listener.listen(_BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise CannotListen(f"cannot listen on {_address(host, port)}: {error.strerror}") from None
+    return listener
+
+
+def run(
+    settings: Settings,
+    make_application: Callable[[Settings], WSGIApplication],
+    listener: socket.socket,
+    on_ready: Callable[[], None],
+    *,
+    boot_timeout: float = 60.0,
+    stop_timeout: float = 30.0,
+) -> int:
+    """Serve an application until SIGTERM or SIGINT, and return the command's exit status.
+
+    :param make_application: called once in each worker, after the fork.
+    :param on_ready: called in this process once, when every worker has its application.
+    :param boot_timeout: see :class:`~ecr_emulator.supervisor.Supervisor`, as *stop_timeout*.
+    """
+    logging.config.dictConfig(log_config(settings.log_level))
+    # What is loaded by now is shared with the workers; keep the collector from touching it.
+    gc.collect()
+    gc.freeze()
+    supervisor = Supervisor(
+        lambda ready: _work(settings, make_application, listener, ready),
+        settings.workers,
+        listener,
+        on_ready,
+        boot_timeout=boot_timeout,
+        stop_timeout=stop_timeout,
+    )
+    return supervisor.run()
+
+
+def log_config(level: str) -> dict[str, Any]:
+    """Return the logging configuration: our own lines at *level*, others' warnings, to stderr.
+
+    Other libraries stay at warnings whatever the level, for their debugging output holds
+    headers, and headers hold secrets.
+    """
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {
+            "line": {"format": "%(asctime)s %(levelname)s %(process)d %(name)s: %(message)s"}
+        },
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "line",
+                "stream": "ext://sys.stderr",
+            }
+        },
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+        "loggers": {
+            "ecr_emulator": {"level": level.upper()},
+            # Granian looks its own two up.
+            "_granian": {"level": "WARNING"},
+            "granian.access": {"level": "WARNING"},
+        },
+    }
+
+
+def forget_request_variables(environ: MutableMapping[str, str]) -> None:
+    """Remove from a process's environment what would pass for a part of a request.
+
+    ``HTTP_PROXY`` means something to a process too, so it is kept under its other name.
+    """
+    for name in list(environ):
+        if _REQUEST_VARIABLE.fullmatch(name):
+            value = environ.pop(name)
+            if name == "HTTP_PROXY":
+                environ.setdefault("http_proxy", value)
+
+
+def _work(
+    settings: Settings,
+    make_application: Callable[[Settings], WSGIApplication],
+    listener: socket.socket,
+    ready: Callable[[], None],
+) -> None:
+    """Be a worker: make the application and serve it with Granian until told to stop."""
+    from granian import net
+    from granian.constants import HTTPModes, Interfaces, RuntimeModes
+    from granian.http import HTTP1Settings
+    from granian.log import LogLevels
+    from granian.server import MPServer
+
+    def load() -> Callable[..., Iterable[bytes]]:
+        application = make_application(settings)
+        forget_request_variables(os.environ)
+        ready()
+        return application
+
+    server: Any = MPServer(
+        "",  # the application is made by load()
+        interface=Interfaces.WSGI,
+        workers=1,
+        blocking_threads=settings.threads,
+        runtime_mode=RuntimeModes.mt,
+        http=HTTPModes.http1,
+        websockets=False,
+        backlog=_BACKLOG,
+        backpressure=_CONNECTIONS,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=_HEAD_TIMEOUT, max_buffer_size=_HEAD_LIMIT
+        ),
+        log_level=LogLevels.warning,
+        log_dictconfig=log_config(settings.log_level),
+        log_access=False,
+    )
+    # Granian's own master would start a process from here on. This process is the worker
+    # already, and its socket was opened by our master: so the worker's body is run as it is.
+    holder: Any = vars(net)["SocketHolder"]
+    backlog = (_BACKLOG,) if sys.platform == "linux" else ()
+    server._ssp, server._sso = None, None
+    server._shd = holder(listener.fileno(), False, *backlog)
+    server._spawn_worker(0, server._spawn_wsgi_worker, load).inner.run()
+
+
+def _address(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host and not host.startswith("[") else f"{host}:{port}"
