@@ -89,8 +89,8 @@ def canonical_path(path: str) -> str:
 
     :raises UnicodeEncodeError: a character beyond ISO 8859-1.
     """
-    if path == "/" or not path:
-        return "/"
+    if path == "/":
+        return path
     return quote(path, safe="/-._~", encoding="latin-1", errors="strict")
 
 

@@ -57,6 +57,7 @@ _QUERY_PARAMETERS = (
 # match is linear; the API bounds a region to 25 characters.
 _REGION = re.compile(r"[a-z]{2,}(?:-[a-z]+)+-[0-9]{1,2}")
 _MAX_REGION = 25
+_UTC = (" GMT", " +0000", " -0000")
 _MONTHS = {
     name: f"{number:02}"
     for number, name in enumerate(
@@ -276,9 +277,10 @@ def _check_scope(claim: _Claim, services: Sequence[str]) -> None:
 def _basic_date(text: str) -> str:
     """Return a date header's value in ISO 8601 basic form.
 
-    ``Date`` may also be an HTTP date (``Mon, 09 Sep 2011 23:36:00 GMT``, RFC 9110).
+    ``Date`` may also be an HTTP date (``Mon, 09 Sep 2011 23:36:00 GMT``, RFC 9110), or have
+    ``-0000`` for its zone, as botocore writes it.
     """
-    if len(text) == 29 and text[3:5] == ", " and text.endswith(" GMT"):
+    if text[3:5] == ", " and text[25:] in _UTC:
         day, month, year, time = text[5:7], text[8:11], text[12:16], text[17:25]
         if month in _MONTHS and text[7] == text[11] == text[16] == " " and time[2::3] == "::":
             return f"{year}{_MONTHS[month]}{day}T{time.replace(':', '')}Z"
