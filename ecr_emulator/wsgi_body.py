@@ -17,7 +17,12 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 
 
 class BodyError(Exception):
-    """The body cannot be used; the subclass says why."""
+    """The body cannot be used; the subclass says why.
+
+    :cvar status: the HTTP status that answers it.
+    """
+
+    status = 400
 
 
 class BadContentLength(BodyError):
@@ -26,6 +31,8 @@ class BadContentLength(BodyError):
 
 class BodyTooLarge(BodyError):
     """The body is longer than it may be."""
+
+    status = 413
 
 
 class TruncatedBody(BodyError):
