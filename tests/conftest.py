@@ -1,0 +1,81 @@
+"""Fixtures that all tests share, and the rule that nothing is skipped in CI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+from tests.support.server import ServerProcess
+
+#: Set by .ci/run: a test that cannot run there is a fault of the set-up, not a reason to pass.
+NOTHING_SKIPPED = os.environ.get("ECR_EMULATOR_CI") == "1"
+
+
+class MakeServer(Protocol):
+    """Starts a server that the test has to itself; see :class:`ServerProcess`."""
+
+    def __call__(self, data_dir: Path | None = None, **settings: Any) -> ServerProcess: ...
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    """A running server, one for each process of the test run; use an account of your own."""
+    started = ServerProcess(tmp_path_factory.mktemp("server") / "data")
+    yield started
+    assert started.stop() == 0
+    _expect_no_trace(started)
+
+
+@pytest.fixture
+def make_server(tmp_path: Path) -> Iterator[MakeServer]:
+    """Starts servers that end with the test."""
+    started: list[ServerProcess] = []
+
+    def make(data_dir: Path | None = None, **settings: Any) -> ServerProcess:
+        made = ServerProcess(data_dir or tmp_path / "data", **settings)
+        started.append(made)
+        return made
+
+    yield make
+    for one in started:
+        one.stop()
+        _expect_no_trace(one)
+
+
+def _expect_no_trace(server: ServerProcess) -> None:
+    """No request, however odd, may end in an exception that nobody expected."""
+    assert "Traceback (most recent call last)" not in server.log, server.log
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Fail what would be skipped, in CI; add the servers' logs to what failed."""
+    report = yield
+    _fail_skipped(report)
+    if report.failed:
+        for value in getattr(item, "funcargs", {}).values():
+            if isinstance(value, ServerProcess):
+                report.sections.append((f"server {value.url}", value.log[-20_000:]))
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Fail a module that would be skipped as a whole, in CI."""
+    report = yield
+    _fail_skipped(report)
+    return report
+
+
+def _fail_skipped(report: pytest.TestReport | pytest.CollectReport) -> None:
+    """Turn a skip into a failure. An expected failure (xfail) is reported as one and stays."""
+    if NOTHING_SKIPPED and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"Nothing may be skipped under ECR_EMULATOR_CI=1. {reason}"
