@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
 from typing import Protocol
 
-from ..clock import Clock
+from ecr_emulator.clock import Clock
+
 from .principals import Principal, root_principal
 from .sealing import MAC_BYTES, VerifiedCache, decode_base64, encode_base64, mac, subkey
 

@@ -16,7 +16,8 @@ from datetime import datetime, timedelta, timezone
 from functools import lru_cache
 from urllib.parse import unquote
 
-from ..clock import Clock
+from ecr_emulator.clock import Clock
+
 from . import failures
 from .canonical import (
     QueryPart,

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Literal
 
-from ..clock import Clock
+from ecr_emulator.clock import Clock
+
 from .principals import Principal
 from .sealing import VerifiedCache, decode_base64, encode_base64, mac, subkey
 

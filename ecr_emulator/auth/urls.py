@@ -10,7 +10,8 @@ import hmac
 from datetime import datetime, timedelta, timezone
 from urllib.parse import quote
 
-from ..clock import Clock
+from ecr_emulator.clock import Clock
+
 from .failures import amz_date
 from .sealing import mac, subkey
 

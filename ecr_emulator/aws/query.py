@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 
-from ..auth.canonical import SignedRequest
+from ecr_emulator.auth.canonical import SignedRequest
 
 CONTENT_TYPE = "text/xml"
 

@@ -6,9 +6,15 @@ from collections.abc import Callable, Mapping
 from datetime import timedelta
 from typing import Any
 
-from ..auth import failures
-from ..auth.credentials import TemporaryCredentials
-from ..auth.sigv4 import Authenticated, AuthenticationFailure, SignatureVerifier, SignedRequest
+from ecr_emulator.auth import failures
+from ecr_emulator.auth.credentials import TemporaryCredentials
+from ecr_emulator.auth.sigv4 import (
+    Authenticated,
+    AuthenticationFailure,
+    SignatureVerifier,
+    SignedRequest,
+)
+
 from .query import (
     CONTENT_TYPE,
     QueryError,
