@@ -137,12 +137,20 @@ class ImageAlreadyExists(RegistryError):
 
     :ivar tag_is_immutable: whether the tag could not have been moved either; over the OCI
         door ECR answers then as for any other push to an immutable tag.
+    :ivar subject: the digest of the manifest that the image refers to.
     """
 
     code = "ImageAlreadyExistsException"
 
     def __init__(
-        self, digest: str, tag: str | None, name: str, account: str, *, tag_is_immutable: bool
+        self,
+        digest: str,
+        tag: str | None,
+        name: str,
+        account: str,
+        *,
+        tag_is_immutable: bool,
+        subject: str | None = None,
     ) -> None:
         super().__init__(
             f"Image with digest '{digest}' and tag '{tag or 'null'}' already exists in the "
@@ -150,6 +158,7 @@ class ImageAlreadyExists(RegistryError):
         )
         self.digest = digest
         self.tag_is_immutable = tag_is_immutable
+        self.subject = subject
 
 
 class ImageTagAlreadyExists(RegistryError):

@@ -107,7 +107,14 @@ class ImagePush:
         tagged = None if tag is None else find_image(connection, repository, ImageId(tag=tag))
         immutable = tag is not None and repository.tag_mutability.is_immutable(tag)
         if existing is not None and (tag is None or tagged == existing):
-            raise ImageAlreadyExists(digest, tag, name, account, tag_is_immutable=immutable)
+            raise ImageAlreadyExists(
+                digest,
+                tag,
+                name,
+                account,
+                tag_is_immutable=immutable,
+                subject=existing.subject_digest,
+            )
         if tagged is not None and immutable:
             raise ImageTagAlreadyExists(tag, name)
 

@@ -247,6 +247,41 @@ class ImageReads:
         )
         return list(connection.execute(query).scalars())
 
+    def referrers(
+        self,
+        key: RegistryKey,
+        name: str,
+        subject: str,
+        *,
+        artifact_types: Sequence[str] = (),
+        status: str = ACTIVE,
+        after: int,
+        limit: int,
+    ) -> list[StoredManifest]:
+        """Return up to *limit* images whose manifests refer to *subject*, in push order.
+
+        :param artifact_types: only those of one of these types; empty for all.
+        :param after: the row id of the last image of the page before; 0 for the first page.
+        :raises RepositoryNotFound: there is no such repository.
+        """
+        connection = self._database.reader()
+        repository = find_repository(connection, key, name)
+        query = (
+            select(images, manifests.c.body)
+            .join(manifests, manifests.c.image_id == images.c.id)
+            .where(
+                images.c.repository_id == repository.id,
+                images.c.subject_digest == subject,
+                images.c.id > after,
+                *_status_is(status),
+            )
+            .order_by(images.c.id)
+            .limit(limit)
+        )
+        if artifact_types:
+            query = query.where(images.c.artifact_media_type.in_(list(artifact_types)))
+        return [StoredManifest(Image.from_row(row), row.body) for row in connection.execute(query)]
+
 
 def find_or_fail(
     connection: Connection, repository: Repository, image_id: ImageId

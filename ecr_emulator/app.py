@@ -1,0 +1,104 @@
+"""The application: both doors and the control endpoints over one registry."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from flask import Flask, Response
+
+from ecr_emulator.admin.routes import admin_blueprint
+from ecr_emulator.auth.access import Access
+from ecr_emulator.auth.credentials import (
+    ChainedCredentials,
+    CredentialSource,
+    KnownCredentials,
+    PermissiveCredentials,
+    TemporaryCredentials,
+)
+from ecr_emulator.auth.page_tokens import PageTokens
+from ecr_emulator.auth.sigv4 import SignatureVerifier
+from ecr_emulator.auth.tokens import RegistryTokens
+from ecr_emulator.auth.urls import DownloadUrls
+from ecr_emulator.aws.door import AwsDoor
+from ecr_emulator.aws.ecr import operations
+from ecr_emulator.aws.ecr.context import EcrServices
+from ecr_emulator.blobs.filesystem import FilesystemBlobStore
+from ecr_emulator.clock import Clock
+from ecr_emulator.config import Settings
+from ecr_emulator.db.engine import Database
+from ecr_emulator.db.migrate import installation_secret
+from ecr_emulator.endpoints import RegistryAddresses
+from ecr_emulator.oci.authentication import Authenticator
+from ecr_emulator.oci.context import DoorServices
+from ecr_emulator.oci.door import OciDoor
+from ecr_emulator.policy.actions import action_names
+from ecr_emulator.registry.core import Registry
+
+
+class Application:
+    """The whole emulator as one WSGI application."""
+
+    def __init__(self, oci: OciDoor, flask: Flask, database: Database) -> None:
+        self._oci = oci
+        self._flask = flask
+        self._database = database
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer a request by the door that its path names."""
+        if self._oci.handles(environ.get("PATH_INFO", "")):
+            return self._oci(environ, start_response)
+        return self._flask(environ, start_response)
+
+    def close(self) -> None:
+        """Close the connections to the database."""
+        self._database.close()
+
+
+def create_app(settings: Settings, clock: Clock | None = None) -> Application:
+    """Build the application; the database's schema must be up to date.
+
+    :param clock: where the time comes from; the machine's clock unless a test gives another.
+    """
+    clock = clock or Clock()
+    database = Database(settings.database_url, durability=settings.durability)
+    secret = installation_secret(database)
+    blob_store = FilesystemBlobStore(settings.data_dir, durability=settings.durability)
+    registry = Registry(
+        database, blob_store, clock, action_names("ecr", operations.service.operations)
+    )
+    access, tokens, urls = Access(), RegistryTokens(secret, clock), DownloadUrls(secret, clock)
+    page_tokens = PageTokens(secret)
+    temporary = TemporaryCredentials(secret, clock)
+    permissive = settings.auth == "permissive"
+    credentials: CredentialSource = ChainedCredentials(temporary, KnownCredentials())
+    if permissive:
+        credentials = PermissiveCredentials(credentials)
+
+    oci = OciDoor(
+        DoorServices(
+            registry=registry,
+            authenticator=Authenticator(
+                tokens, access, permissive=permissive, default_region=settings.default_region
+            ),
+            urls=urls,
+            page_tokens=page_tokens,
+            strict_ecr=settings.strict_ecr,
+            max_manifest=settings.max_manifest,
+        )
+    )
+    addresses = RegistryAddresses(settings.registry_host)
+    services = EcrServices(registry, access, tokens, urls, page_tokens, addresses)
+    aws = AwsDoor(
+        services, SignatureVerifier(credentials, clock), temporary, settings.max_json_body
+    )
+    flask = Flask("ecr_emulator", static_folder=None)
+    flask.register_blueprint(aws.blueprint())
+    flask.register_blueprint(admin_blueprint(registry))
+    flask.register_error_handler(404, _not_found)
+    flask.register_error_handler(405, _not_found)
+    return Application(oci, flask, database)
+
+
+def _not_found(_error: Exception) -> Response:
+    return Response('{"__type":"UnknownOperationException"}', 404, mimetype="application/json")

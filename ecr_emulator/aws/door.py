@@ -1,0 +1,129 @@
+"""The AWS door: the life of an API call, from the wire to the operation and back.
+
+Read the body (bounded), find the operation, verify the signature, dispatch, render. The
+JSON protocol carries ECR's operations in ``X-Amz-Target``; the Query protocol STS's.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from ecr_emulator.auth.canonical import SignedRequest
+from ecr_emulator.auth.credentials import TemporaryCredentials
+from ecr_emulator.auth.failures import AuthenticationFailure
+from ecr_emulator.auth.sigv4 import SignatureVerifier
+from ecr_emulator.aws import errors, sts
+from ecr_emulator.aws.ecr import operations as ecr_operations
+from ecr_emulator.aws.ecr.context import EcrContext, EcrServices
+from ecr_emulator.aws.errors import AwsError
+from ecr_emulator.endpoints import Endpoint, is_host
+from ecr_emulator.wsgi_body import BodyError, BodyReader, BodyTooLarge
+
+logger = logging.getLogger(__name__)
+
+_TARGETS = {ecr_operations.service.target_prefix: ecr_operations}
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class AwsDoor:
+    """What the door is built from.
+
+    :ivar max_body: the largest body of a call, in bytes.
+    """
+
+    services: EcrServices
+    verifier: SignatureVerifier
+    temporary_credentials: TemporaryCredentials
+    max_body: int
+
+    def blueprint(self) -> Blueprint:
+        """Return the Flask routes of this door."""
+        blueprint = Blueprint("aws", __name__)
+        blueprint.add_url_rule("/", view_func=self.call, methods=["GET", "POST"])
+        return blueprint
+
+    def call(self) -> Response:
+        """Answer one API call."""
+        request_id = str(uuid.uuid4())
+        try:
+            signed = _signed_request(request.environ, self.max_body)
+            if _is_query(signed):
+                status, text, headers = sts.handle_query(
+                    signed, self.verifier, self.temporary_credentials, request_id
+                )
+                return Response(text, status, headers)
+            body = self._call_json(signed, _endpoint(request.environ))
+            return _json_response(200, body, request_id)
+        except AwsError as error:
+            status, body, _ = errors.render_error(error)
+            return _json_response(status, body, request_id)
+        except Exception:
+            # The last resort: the client gets no stack trace, the log does.
+            logger.exception("an API call failed (request id %s)", request_id)
+            status, body, _ = errors.render_error(errors.internal_failure())
+            return _json_response(status, body, request_id)
+
+    def _call_json(self, signed: SignedRequest, endpoint: Endpoint) -> bytes:
+        prefix, _, name = signed.headers.get("x-amz-target", "").partition(".")
+        operations = _TARGETS.get(prefix)
+        if operations is None or name not in operations.service.operations:
+            raise errors.unknown_operation()
+        try:
+            caller = self.verifier.verify(signed, (operations.service.name,))
+        except AuthenticationFailure as failure:
+            raise errors.from_authentication_failure(failure.code, failure.message) from None
+        context = EcrContext(self.services, caller.principal, caller.region, endpoint)
+        return operations.dispatch(name, context, signed.body)
+
+
+def _signed_request(environ: Mapping[str, Any], max_body: int) -> SignedRequest:
+    try:
+        body = BodyReader(environ, max_body).read()
+    except BodyTooLarge:
+        raise errors.request_entity_too_large() from None
+    except BodyError:
+        # A body cut short: what came is not what was signed.
+        raise errors.serialization() from None
+    headers = {
+        name[5:].replace("_", "-").lower(): value
+        for name, value in environ.items()
+        if name.startswith("HTTP_")
+    }
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if environ.get(name):
+            headers[name.replace("_", "-").lower()] = environ[name]
+    return SignedRequest(
+        method=environ["REQUEST_METHOD"],
+        path=environ.get("PATH_INFO") or "/",
+        query_string=environ.get("QUERY_STRING") or "",
+        headers=headers,
+        body=body,
+    )
+
+
+def _is_query(signed: SignedRequest) -> bool:
+    if "x-amz-target" in signed.headers:
+        return False
+    is_form = signed.headers.get("content-type", "").partition(";")[0].strip() == _FORM
+    return is_form or "Action=" in signed.query_string
+
+
+def _endpoint(environ: Mapping[str, Any]) -> Endpoint:
+    host = environ.get("HTTP_HOST") or ""
+    if not is_host(host):
+        # It would stand in repositoryUri and proxyEndpoint.
+        raise AwsError("BadRequestException", "The Host header is not valid.")
+    return Endpoint(environ.get("wsgi.url_scheme") or "http", host)
+
+
+def _json_response(status: int, body: bytes, request_id: str) -> Response:
+    response = Response(body, status, content_type=errors.CONTENT_TYPE)
+    response.headers["x-amzn-RequestId"] = request_id
+    return response

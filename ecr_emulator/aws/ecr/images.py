@@ -1,0 +1,181 @@
+"""Images: put, get, delete, list, describe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecr_emulator.arns import RegistryKey
+from ecr_emulator.aws.ecr.context import (
+    EcrContext,
+    Params,
+    page_size,
+    refuse_paging_with,
+)
+from ecr_emulator.aws.ecr.operation import operation
+from ecr_emulator.registry.image_reads import ImageFailure, ImageFilter
+from ecr_emulator.registry.images import ImageId, StoredManifest, TaggedImage
+from ecr_emulator.registry.manifest_conversion import convert
+
+
+@operation("PutImage")
+def put_image(context: EcrContext, params: Params) -> dict[str, Any]:
+    """Store an image's manifest, under a tag if one is given."""
+    key, name = context.key(params), params["repositoryName"]
+    manifest = params["imageManifest"]
+    pushed = context.registry.pushes.put(
+        key,
+        name,
+        manifest.encode("utf-8"),
+        media_type=params.get("imageManifestMediaType"),
+        tag=params.get("imageTag"),
+        digest=params.get("imageDigest"),
+    )
+    return {
+        "image": {
+            "registryId": key.account,
+            "repositoryName": name,
+            "imageId": _image_id(ImageId(pushed.image.digest, pushed.tag)),
+            "imageManifest": manifest,
+            "imageManifestMediaType": pushed.image.media_type,
+        }
+    }
+
+
+@operation("BatchGetImage")
+def batch_get_image(context: EcrContext, params: Params) -> dict[str, Any]:
+    """Return the manifests of several images."""
+    key, name = context.key(params), params["repositoryName"]
+    accepted = params.get("acceptedMediaTypes") or ()
+    found, failures = context.registry.images.batch_get(key, name, _image_ids(params))
+    return {
+        "images": [_image(key, name, image_id, stored, accepted) for image_id, stored in found],
+        "failures": [_failure(failure) for failure in failures],
+    }
+
+
+@operation("BatchDeleteImage")
+def batch_delete_image(context: EcrContext, params: Params) -> dict[str, Any]:
+    """Delete images, or tags of images."""
+    deleted, failures = context.registry.deletes.batch_delete(
+        context.key(params), params["repositoryName"], _image_ids(params)
+    )
+    return {
+        "imageIds": [_image_id(image_id) for image_id in deleted],
+        "failures": [_failure(failure) for failure in failures],
+    }
+
+
+@operation("ListImages")
+def list_images(context: EcrContext, params: Params) -> dict[str, Any]:
+    """List pairs of digest and tag, a page at a time."""
+    key, name = context.key(params), params["repositoryName"]
+    image_filter = _filter(params)
+    limit = page_size(params)
+    bound_to = _bound_to("ListImages", key, name, image_filter)
+    position = context.position(params, *bound_to)
+    found = context.registry.images.list_ids(
+        key,
+        name,
+        image_filter,
+        after=None if position is None else (position[0], position[1]),
+        limit=limit + 1,
+    )
+    output: dict[str, Any] = {"imageIds": [_image_id(item.image_id) for item in found[:limit]]}
+    if len(found) > limit:
+        output["nextToken"] = context.next_token(found[limit - 1].position, *bound_to)
+    return output
+
+
+@operation("DescribeImages")
+def describe_images(context: EcrContext, params: Params) -> dict[str, Any]:
+    """Describe the images named, or all of them, a page at a time."""
+    key, name = context.key(params), params["repositoryName"]
+    if params.get("imageIds"):
+        refuse_paging_with(params, "imageIds")
+        described = context.registry.images.describe(key, name, _image_ids(params))
+        return {"imageDetails": [_detail(key, name, item) for item in described]}
+    image_filter = _filter(params)
+    limit = page_size(params)
+    bound_to = _bound_to("DescribeImages", key, name, image_filter)
+    found = context.registry.images.page(
+        key,
+        name,
+        image_filter,
+        after=context.position(params, *bound_to) or 0,
+        limit=limit + 1,
+    )
+    output: dict[str, Any] = {"imageDetails": [_detail(key, name, item) for item in found[:limit]]}
+    if len(found) > limit:
+        output["nextToken"] = context.next_token(found[limit - 1].image.id, *bound_to)
+    return output
+
+
+def _bound_to(
+    operation_name: str, key: RegistryKey, name: str, image_filter: ImageFilter
+) -> tuple[object, ...]:
+    return (
+        operation_name,
+        key.account,
+        key.region,
+        name,
+        image_filter.tag_status,
+        image_filter.status,
+    )
+
+
+def _filter(params: Params) -> ImageFilter:
+    given = params.get("filter") or {}
+    default = ImageFilter()
+    return ImageFilter(
+        given.get("tagStatus", default.tag_status), given.get("imageStatus", default.status)
+    )
+
+
+def _image_ids(params: Params) -> list[ImageId]:
+    return [ImageId(item.get("imageDigest"), item.get("imageTag")) for item in params["imageIds"]]
+
+
+def _image_id(image_id: ImageId) -> dict[str, Any]:
+    return {"imageDigest": image_id.digest, "imageTag": image_id.tag}
+
+
+def _failure(failure: ImageFailure) -> dict[str, Any]:
+    return {
+        "imageId": _image_id(failure.image_id),
+        "failureCode": failure.code,
+        "failureReason": failure.reason,
+    }
+
+
+def _image(
+    key: RegistryKey, name: str, image_id: ImageId, stored: StoredManifest, accepted: Any
+) -> dict[str, Any]:
+    body, media_type, digest = stored.body, stored.image.media_type, stored.image.digest
+    if image_id.tag is not None:
+        body, media_type, digest = convert(stored, accepted)
+    return {
+        "registryId": key.account,
+        "repositoryName": name,
+        "imageId": _image_id(ImageId(digest, image_id.tag)),
+        "imageManifest": body.decode("utf-8"),
+        "imageManifestMediaType": media_type,
+    }
+
+
+def _detail(key: RegistryKey, name: str, item: TaggedImage) -> dict[str, Any]:
+    image = item.image
+    return {
+        "registryId": key.account,
+        "repositoryName": name,
+        "imageDigest": image.digest,
+        "imageTags": list(item.tags) or None,
+        "imageSizeInBytes": image.size,
+        "imagePushedAt": image.pushed_at,
+        "imageManifestMediaType": image.media_type,
+        "artifactMediaType": image.artifact_media_type,
+        "lastRecordedPullTime": image.last_pulled_at,
+        "subjectManifestDigest": image.subject_digest,
+        "imageStatus": image.status,
+        "lastArchivedAt": image.last_archived_at,
+        "lastActivatedAt": image.last_activated_at,
+    }

@@ -1,0 +1,122 @@
+"""Repositories: create, describe, delete, settings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ecr_emulator.aws.ecr.context import EcrContext, Params, page_size, refuse_paging_with
+from ecr_emulator.aws.ecr.operation import operation
+from ecr_emulator.registry.repositories import AES256, Encryption
+from ecr_emulator.registry.repository import Repository
+from ecr_emulator.registry.tag_mutability import TagMutability, tag_mutability
+
+_FILTERS = "imageTagMutabilityExclusionFilters"
+
+
+@operation("CreateRepository")
+def create_repository(context: EcrContext, params: Params) -> dict[str, Any]:
+    """Create a repository."""
+    encryption = params.get("encryptionConfiguration") or {}
+    repository = context.registry.repositories.create(
+        context.key(params),
+        params["repositoryName"],
+        tags={tag["Key"]: tag.get("Value", "") for tag in params.get("tags") or ()},
+        tag_mutability=_tag_mutability(params),
+        scan_on_push=_scan_on_push(params),
+        encryption=Encryption(encryption.get("encryptionType", AES256), encryption.get("kmsKey")),
+    )
+    return {"repository": _repository(context, repository)}
+
+
+@operation("DescribeRepositories")
+def describe_repositories(context: EcrContext, params: Params) -> dict[str, Any]:
+    """Describe the repositories named, or all of them, a page at a time."""
+    key = context.key(params)
+    names = params.get("repositoryNames")
+    if names:
+        refuse_paging_with(params, "repositoryNames")
+        found = context.registry.repositories.get_many(key, names)
+        return {"repositories": [_repository(context, repository) for repository in found]}
+    bound_to = ("DescribeRepositories", key.account, key.region)
+    limit = page_size(params)
+    after = context.position(params, *bound_to) or ""
+    found = context.registry.repositories.page(key, after=after, limit=limit + 1)
+    output: dict[str, Any] = {
+        "repositories": [_repository(context, repository) for repository in found[:limit]]
+    }
+    if len(found) > limit:
+        output["nextToken"] = context.next_token(found[limit - 1].name, *bound_to)
+    return output
+
+
+@operation("DeleteRepository")
+def delete_repository(context: EcrContext, params: Params) -> dict[str, Any]:
+    """Delete a repository, with what it holds if the call is forced."""
+    repository = context.registry.repositories.delete(
+        context.key(params), params["repositoryName"], force=params.get("force", False)
+    )
+    return {"repository": _repository(context, repository)}
+
+
+@operation("PutImageTagMutability")
+def put_image_tag_mutability(context: EcrContext, params: Params) -> dict[str, Any]:
+    """Change which tags of a repository may be moved."""
+    repository = context.registry.repositories.set_tag_mutability(
+        context.key(params), params["repositoryName"], _tag_mutability(params)
+    )
+    return {
+        "registryId": repository.key.account,
+        "repositoryName": repository.name,
+        **_tag_mutability_members(repository.tag_mutability),
+    }
+
+
+@operation("PutImageScanningConfiguration")
+def put_image_scanning_configuration(context: EcrContext, params: Params) -> dict[str, Any]:
+    """Change whether a push starts a scan."""
+    repository = context.registry.repositories.set_scan_on_push(
+        context.key(params), params["repositoryName"], _scan_on_push(params)
+    )
+    return {
+        "registryId": repository.key.account,
+        "repositoryName": repository.name,
+        "imageScanningConfiguration": {"scanOnPush": repository.scan_on_push},
+    }
+
+
+def _scan_on_push(params: Params) -> bool:
+    return bool((params.get("imageScanningConfiguration") or {}).get("scanOnPush", False))
+
+
+def _tag_mutability(params: Params) -> TagMutability:
+    filters = params.get(_FILTERS)
+    return tag_mutability(
+        params.get("imageTagMutability"),
+        None if filters is None else [item["filter"] for item in filters],
+    )
+
+
+def _tag_mutability_members(setting: TagMutability) -> dict[str, Any]:
+    members: dict[str, Any] = {"imageTagMutability": setting.mode}
+    if setting.filters:
+        members[_FILTERS] = [
+            {"filterType": "WILDCARD", "filter": pattern} for pattern in setting.filters
+        ]
+    return members
+
+
+def _repository(context: EcrContext, repository: Repository) -> dict[str, Any]:
+    host = context.services.addresses.host(repository.key, context.endpoint)
+    return {
+        "repositoryArn": repository.arn,
+        "registryId": repository.key.account,
+        "repositoryName": repository.name,
+        "repositoryUri": f"{host}/{repository.name}",
+        "createdAt": repository.created_at,
+        **_tag_mutability_members(repository.tag_mutability),
+        "imageScanningConfiguration": {"scanOnPush": repository.scan_on_push},
+        "encryptionConfiguration": {
+            "encryptionType": repository.encryption_type,
+            "kmsKey": repository.kms_key,
+        },
+    }

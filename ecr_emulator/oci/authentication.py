@@ -1,0 +1,119 @@
+"""Who asks, and in which registry: the Basic credentials and the host of a request.
+
+The answers are ECR's: its challenge, 400 for what is no token of its own, 403 with a text
+for one that has expired (seen in public issue threads).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from ecr_emulator.arns import RegistryKey
+from ecr_emulator.auth.access import Access, AccessDenied
+from ecr_emulator.auth.principals import Principal, root_principal
+from ecr_emulator.auth.tokens import (
+    USER_NAME,
+    ExpiredToken,
+    InvalidToken,
+    MalformedBasicHeader,
+    RegistryTokens,
+    parse_basic,
+)
+from ecr_emulator.endpoints import registry_of_host
+from ecr_emulator.oci.errors import OciError
+from ecr_emulator.oci.http import Request, Response
+
+#: The account of a caller whose credentials are not checked (``--auth permissive``).
+_PERMISSIVE_ACCOUNT = "000000000000"
+
+
+class NotAuthenticated(Exception):
+    """The request carries no credentials; the answer is a challenge."""
+
+    def response(self, request: Request) -> Response:
+        """Return ECR's challenge for the host that was asked."""
+        endpoint = request.endpoint
+        realm = f"{endpoint.scheme}://{endpoint.host}/"
+        challenge = f'Basic realm="{realm}",service="ecr.amazonaws.com"'
+        headers = [
+            ("WWW-Authenticate", challenge.replace("\r", "").replace("\n", "")),
+            ("Content-Type", "text/plain; charset=utf-8"),
+        ]
+        return Response(401, headers, b"Not Authorized\n")
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and the registry they ask."""
+
+    principal: Principal
+    key: RegistryKey
+
+
+class Authenticator:
+    """Reads registry tokens and decides on access at the OCI door.
+
+    :param permissive: let any credentials in.
+    """
+
+    def __init__(
+        self, tokens: RegistryTokens, access: Access, *, permissive: bool, default_region: str
+    ) -> None:
+        self._tokens = tokens
+        self._access = access
+        self._permissive = permissive
+        self._default_region = default_region
+
+    def authenticate(self, request: Request) -> Caller:
+        """Return who asks and in which registry.
+
+        :raises NotAuthenticated: the request has no credentials.
+        :raises OciError: the credentials do not let anybody in.
+        """
+        header = request.environ.get("HTTP_AUTHORIZATION")
+        if not header:
+            raise NotAuthenticated
+        try:
+            password = _password(header)
+            claims = self._tokens.verify_password(password)
+        except ExpiredToken:
+            message = "Your authorization token has expired. Reauthenticate and try again."
+            raise OciError(403, "DENIED", message) from None
+        except (InvalidToken, MalformedBasicHeader):
+            if self._permissive:
+                return self._anybody(request)
+            # ECR's status for what is no token; the text is the likeliest.
+            raise OciError(400, "DENIED", "The authorization token is invalid.") from None
+        host_key = registry_of_host(str(request.environ.get("HTTP_HOST", "")))
+        if host_key is None:
+            return Caller(claims.principal, RegistryKey(claims.registry_account, claims.region))
+        if host_key.region != claims.region:
+            # Tokens are tied to their region (user guide, troubleshooting); likeliest text.
+            message = f"The authorization token is not valid in the region {host_key.region}."
+            raise OciError(403, "DENIED", message)
+        return Caller(claims.principal, host_key)
+
+    def check(self, caller: Caller, action: str, repository: str | None) -> None:
+        """Let the caller do *action*, or refuse.
+
+        :raises OciError: the caller may not.
+        """
+        try:
+            self._access.check(caller.principal, f"ecr:{action}", caller.key, repository)
+        except AccessDenied as error:
+            raise OciError(403, "DENIED", error.message) from None
+
+    def _anybody(self, request: Request) -> Caller:
+        key = registry_of_host(str(request.environ.get("HTTP_HOST", "")))
+        key = key or RegistryKey(_PERMISSIVE_ACCOUNT, self._default_region)
+        return Caller(root_principal(key.account), key)
+
+
+@lru_cache(maxsize=1024)
+def _password(header: str) -> str:
+    """Return the password of a Basic header; ECR has the one user name."""
+    user, password = parse_basic(header)
+    if user != USER_NAME:
+        raise MalformedBasicHeader("not ECR's user name")
+    return password

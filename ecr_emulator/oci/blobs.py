@@ -1,0 +1,119 @@
+"""Blobs: read, check for, delete (OCI distribution specification, "Pulling blobs")."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from ecr_emulator.digests import is_digest
+from ecr_emulator.oci.byte_ranges import UnsatisfiableRange, matches_etag, parse_range
+from ecr_emulator.oci.context import Context
+from ecr_emulator.oci.errors import OciError, unsupported
+from ecr_emulator.oci.http import Headers, Request, Response
+from ecr_emulator.registry.core import Registry
+from ecr_emulator.registry.layers import Layer
+
+#: Up to this many bytes a blob is read and sent in one piece.
+_ONE_PIECE = 256 * 1024
+_CHUNK = 1024 * 1024
+
+
+def get_blob(context: Context) -> Response:
+    """``GET /v2/<name>/blobs/<digest>``: the blob, or a part of it."""
+    context.require("GetDownloadUrlForLayer")
+    layer = _find(context)
+    if context.strict_ecr:
+        # ECR sends its clients to S3, with a signed link that needs no other credentials.
+        key = context.key
+        location = context.services.urls.sign(key.account, key.region, context.name, layer.digest)
+        return Response(307, [("Location", location)])
+    return serve_layer(context.registry, context.request, layer)
+
+
+def head_blob(context: Context) -> Response:
+    """``HEAD /v2/<name>/blobs/<digest>``: whether the blob is there, and its size."""
+    context.require("BatchCheckLayerAvailability")
+    layer = _find(context)
+    headers = [*_headers(layer), ("Content-Length", str(layer.size))]
+    return Response(200, headers)
+
+
+def delete_blob(context: Context) -> Response:
+    """``DELETE /v2/<name>/blobs/<digest>``: ECR has no such call; the specification has."""
+    if context.strict_ecr:
+        raise unsupported()
+    context.require("BatchDeleteImage")
+    context.registry.layers.delete(context.key, context.name, _digest(context))
+    return Response(202)
+
+
+def serve_layer(registry: Registry, request: Request, layer: Layer) -> Response:
+    """Return the answer that sends a layer's bytes, all or the range that is asked for."""
+    headers = _headers(layer)
+    if matches_etag(request.header("If-None-Match"), layer.digest):
+        return Response(304, headers)
+    status, start, length = 200, 0, layer.size
+    range_header = request.environ.get("HTTP_RANGE")
+    if range_header:
+        try:
+            wanted = parse_range(range_header, layer.size)
+        except UnsatisfiableRange:
+            raise OciError(
+                416,
+                "SIZE_INVALID",
+                "The requested range is not satisfiable.",
+                [("Content-Range", f"bytes */{layer.size}")],
+            ) from None
+        if wanted is not None:
+            status, (start, length) = 206, wanted
+            headers.append(("Content-Range", f"bytes {start}-{start + length - 1}/{layer.size}"))
+    headers.append(("Content-Length", str(length)))
+    file = registry.layers.open(layer)
+    if length <= _ONE_PIECE:
+        with file:
+            file.seek(start)
+            return Response(status, headers, file.read(length))
+    return Response(status, headers, FileChunks(file, start, length))
+
+
+class FileChunks:
+    """Iterates over a part of an open file, and closes it at the end or when told to."""
+
+    def __init__(self, file: BinaryIO, start: int, length: int) -> None:
+        self._file = file
+        file.seek(start)
+        self._left = length
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        chunk = self._file.read(min(_CHUNK, self._left)) if self._left else b""
+        if not chunk:
+            self._file.close()
+            raise StopIteration
+        self._left -= len(chunk)
+        return chunk
+
+    def close(self) -> None:
+        """Close the file; the server calls it when the client went away."""
+        self._file.close()
+
+
+def _headers(layer: Layer) -> Headers:
+    return [
+        ("Content-Type", "application/octet-stream"),
+        ("Docker-Content-Digest", layer.digest),
+        ("ETag", f'"{layer.digest}"'),
+        ("Accept-Ranges", "bytes"),
+    ]
+
+
+def _find(context: Context) -> Layer:
+    return context.registry.layers.get(context.key, context.name, _digest(context))
+
+
+def _digest(context: Context) -> str:
+    if not is_digest(context.reference):
+        raise OciError(400, "DIGEST_INVALID", "The digest is not valid.")
+    return context.reference

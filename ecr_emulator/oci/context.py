@@ -1,0 +1,62 @@
+"""What every function of the OCI door is handed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from ecr_emulator.arns import RegistryKey
+from ecr_emulator.auth.page_tokens import PageTokens
+from ecr_emulator.auth.urls import DownloadUrls
+from ecr_emulator.oci.authentication import Authenticator, Caller
+from ecr_emulator.oci.http import Request
+from ecr_emulator.registry.core import Registry
+
+
+@dataclass(frozen=True, slots=True)
+class DoorServices:
+    """What the door is built from.
+
+    :ivar strict_ecr: answer as ECR does where it departs from the OCI specification.
+    :ivar max_manifest: the largest manifest, in bytes.
+    """
+
+    registry: Registry
+    authenticator: Authenticator
+    urls: DownloadUrls
+    page_tokens: PageTokens
+    strict_ecr: bool
+    max_manifest: int
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One request, authenticated: who asks for what, in which repository."""
+
+    services: DoorServices
+    request: Request
+    caller: Caller
+    name: str
+    reference: str
+
+    @property
+    def registry(self) -> Registry:
+        """The registry core."""
+        return self.services.registry
+
+    @property
+    def key(self) -> RegistryKey:
+        """The registry that is asked."""
+        return self.caller.key
+
+    @property
+    def strict_ecr(self) -> bool:
+        """Whether to answer as ECR does where it departs from the OCI specification."""
+        return self.services.strict_ecr
+
+    def require(self, action: str, repository: str | None = None) -> None:
+        """Refuse unless the caller may do ECR's *action* on the repository.
+
+        :param repository: another repository than the one the path names.
+        :raises OciError: the caller may not.
+        """
+        self.services.authenticator.check(self.caller, action, repository or self.name or None)

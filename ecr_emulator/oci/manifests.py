@@ -1,0 +1,109 @@
+"""Manifests: read, store, delete (OCI distribution specification, "Manifests")."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+from ecr_emulator.digests import is_digest
+from ecr_emulator.oci.byte_ranges import matches_etag
+from ecr_emulator.oci.context import Context
+from ecr_emulator.oci.errors import OciError
+from ecr_emulator.oci.http import Headers, Response
+from ecr_emulator.registry.errors import ImageAlreadyExists, ImageTagAlreadyExists, LayersNotFound
+from ecr_emulator.registry.image_deletes import REFERENCED_BY_INDEX
+from ecr_emulator.registry.images import ImageId, StoredManifest, is_tag
+from ecr_emulator.wsgi_body import BodyTooLarge
+
+
+def get_manifest(context: Context) -> Response:
+    """``GET /v2/<name>/manifests/<reference>``: the manifest as it was pushed."""
+    context.require("BatchGetImage")
+    stored = _find(context)
+    context.registry.images.record_pull(stored.image)
+    headers = _headers(stored)
+    if matches_etag(context.request.header("If-None-Match"), stored.image.digest):
+        return Response(304, headers)
+    return Response(200, headers, stored.body)
+
+
+def head_manifest(context: Context) -> Response:
+    """``HEAD /v2/<name>/manifests/<reference>``: what the manifest is, without it."""
+    context.require("BatchGetImage")
+    stored = _find(context)
+    return Response(200, [*_headers(stored), ("Content-Length", str(len(stored.body)))])
+
+
+def put_manifest(context: Context) -> Response:
+    """``PUT /v2/<name>/manifests/<reference>``: store a manifest, by tag or by digest."""
+    context.require("PutImage")
+    image_id = _reference(context)
+    media_type = context.request.header("Content-Type").partition(";")[0].strip().lower() or None
+    try:
+        body = context.request.body(context.services.max_manifest).read()
+    except BodyTooLarge:
+        raise OciError(413, "SIZE_INVALID", "The manifest is too large.") from None
+    try:
+        pushed = context.registry.pushes.put(
+            context.key,
+            context.name,
+            body,
+            media_type=media_type,
+            tag=image_id.tag,
+            digest=image_id.digest,
+        )
+        digest, subject = pushed.image.digest, pushed.image.subject_digest
+    except ImageAlreadyExists as error:
+        # A push of what is there changes nothing: fine, except where the tag is immutable.
+        if error.tag_is_immutable:
+            raise ImageTagAlreadyExists(image_id.tag, context.name) from None
+        digest, subject = error.digest, error.subject
+    except LayersNotFound as error:
+        raise OciError(400, "MANIFEST_BLOB_UNKNOWN", error.message) from None
+    headers = [
+        ("Location", f"/v2/{quote(context.name)}/manifests/{digest}"),
+        ("Docker-Content-Digest", digest),
+    ]
+    if subject is not None:
+        headers.append(("OCI-Subject", subject))
+    return Response(201, headers)
+
+
+def delete_manifest(context: Context) -> Response:
+    """``DELETE /v2/<name>/manifests/<reference>``: remove an image, or take a tag off one.
+
+    The specification takes the tag alone; ECR deletes an image with its last tag.
+    """
+    context.require("BatchDeleteImage")
+    image_id = _reference(context)
+    if image_id.tag is not None and not context.strict_ecr:
+        context.registry.deletes.untag(context.key, context.name, image_id.tag)
+        return Response(202)
+    _, failures = context.registry.deletes.batch_delete(context.key, context.name, [image_id])
+    for failure in failures:
+        if failure.code == REFERENCED_BY_INDEX:
+            raise OciError(405, "UNSUPPORTED", failure.reason)
+        raise OciError(404, "MANIFEST_UNKNOWN", failure.reason)
+    return Response(202)
+
+
+def _find(context: Context) -> StoredManifest:
+    return context.registry.images.manifest(context.key, context.name, _reference(context))
+
+
+def _headers(stored: StoredManifest) -> Headers:
+    return [
+        ("Content-Type", stored.image.media_type),
+        ("Docker-Content-Digest", stored.image.digest),
+        ("ETag", f'"{stored.image.digest}"'),
+    ]
+
+
+def _reference(context: Context) -> ImageId:
+    reference = context.reference
+    if is_tag(reference):
+        return ImageId(tag=reference)
+    if is_digest(reference):
+        return ImageId(digest=reference)
+    if ":" in reference:
+        raise OciError(400, "DIGEST_INVALID", "The digest is not valid.")
+    raise OciError(400, "TAG_INVALID", "The tag is not valid.")

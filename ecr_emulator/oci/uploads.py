@@ -1,0 +1,151 @@
+"""Blob uploads (OCI distribution specification, "Pushing blobs")."""
+
+from __future__ import annotations
+
+import uuid
+from urllib.parse import quote
+
+from ecr_emulator.digests import is_digest
+from ecr_emulator.oci.byte_ranges import parse_content_range
+from ecr_emulator.oci.context import Context
+from ecr_emulator.oci.errors import OciError, from_registry_error
+from ecr_emulator.oci.http import Headers, Response
+from ecr_emulator.registry.errors import InvalidLayerPart, LayerAlreadyExists, UploadNotFound
+from ecr_emulator.registry.uploads import SMALLEST_PART, Upload
+
+
+def start_upload(context: Context) -> Response:
+    """``POST /v2/<name>/blobs/uploads/``: begin an upload, mount a blob, or take a whole one."""
+    context.require("InitiateLayerUpload")
+    query = context.request.query
+    mounted = query.get("mount")
+    if mounted is not None and _mount(context, mounted, query.get("from")):
+        return _created(context, mounted)
+    digest = query.get("digest")
+    if digest is not None:
+        _check_digest(digest)
+        upload = context.registry.uploads.start(context.key, context.name)
+        return _complete(context, upload.id, digest)
+    upload = context.registry.uploads.start(context.key, context.name)
+    headers = _upload_headers(context, upload)
+    if context.strict_ecr:
+        headers.append(("OCI-Chunk-Min-Length", str(SMALLEST_PART)))
+    return Response(202, headers)
+
+
+def upload_chunk(context: Context) -> Response:
+    """``PATCH /v2/<name>/blobs/uploads/<id>``: add bytes to an upload."""
+    context.require("UploadLayerPart")
+    upload_id = _upload_id(context)
+    try:
+        upload = context.registry.uploads.append(
+            context.key,
+            context.name,
+            upload_id,
+            context.request.body(),
+            first_byte=_first_byte(context),
+        )
+    except InvalidLayerPart as error:
+        raise _out_of_order(context, upload_id, error) from None
+    # ECR answers 201 where the specification says 202 (public issue threads).
+    return Response(201 if context.strict_ecr else 202, _upload_headers(context, upload))
+
+
+def finish_upload(context: Context) -> Response:
+    """``PUT /v2/<name>/blobs/uploads/<id>?digest=…``: end an upload, maybe with last bytes."""
+    context.require("CompleteLayerUpload")
+    upload_id = _upload_id(context)
+    digest = context.request.query.get("digest", "")
+    _check_digest(digest)
+    return _complete(context, upload_id, digest)
+
+
+def get_upload(context: Context) -> Response:
+    """``GET /v2/<name>/blobs/uploads/<id>``: how far the upload has come."""
+    context.require("InitiateLayerUpload")
+    upload = context.registry.uploads.get(context.key, context.name, _upload_id(context))
+    return Response(204, _upload_headers(context, upload))
+
+
+def cancel_upload(context: Context) -> Response:
+    """``DELETE /v2/<name>/blobs/uploads/<id>``: drop the upload."""
+    context.require("InitiateLayerUpload")
+    context.registry.uploads.cancel(context.key, context.name, _upload_id(context))
+    return Response(204)
+
+
+def _mount(context: Context, digest: str, from_name: str | None) -> bool:
+    """Mount a blob of another repository, if that can be done; otherwise an upload begins."""
+    if not from_name or not is_digest(digest):
+        return False
+    try:
+        context.require("GetDownloadUrlForLayer", from_name)
+    except OciError:
+        return False
+    return context.registry.layers.mount(context.key, context.name, digest, from_name)
+
+
+def _complete(context: Context, upload_id: str, digest: str) -> Response:
+    try:
+        context.registry.uploads.complete(
+            context.key,
+            context.name,
+            upload_id,
+            [digest],
+            chunks=context.request.body(),
+            first_byte=_first_byte(context),
+            smallest_part=SMALLEST_PART if context.strict_ecr else 0,
+            allow_empty=True,
+        )
+    except LayerAlreadyExists:
+        # Over this door a layer that is there already is what the client wanted.
+        return _created(context, digest)
+    except InvalidLayerPart as error:
+        raise _out_of_order(context, upload_id, error) from None
+    return _created(context, digest)
+
+
+def _created(context: Context, digest: str) -> Response:
+    location = f"/v2/{quote(context.name)}/blobs/{digest}"
+    return Response(201, [("Location", location), ("Docker-Content-Digest", digest)])
+
+
+def _upload_headers(context: Context, upload: Upload) -> Headers:
+    return [
+        ("Location", f"/v2/{quote(context.name)}/blobs/uploads/{upload.id}"),
+        ("Docker-Upload-Uuid", upload.id),
+        ("Range", f"0-{max(0, upload.progress.size - 1)}"),
+    ]
+
+
+def _out_of_order(context: Context, upload_id: str, error: InvalidLayerPart) -> OciError:
+    """Return the answer to a chunk that does not begin where the upload ends."""
+    upload = context.registry.uploads.get(context.key, context.name, upload_id)
+    refusal = from_registry_error(error, strict_ecr=context.strict_ecr)
+    refusal.headers = _upload_headers(context, upload)
+    return refusal
+
+
+def _first_byte(context: Context) -> int | None:
+    """Return where the request says that its bytes begin, if it says so."""
+    header = context.request.header("Content-Range")
+    if not header:
+        return None
+    bounds = parse_content_range(header)
+    length = context.request.header("Content-Length")
+    if bounds is None or (length and bounds[1] - bounds[0] + 1 != int(length)):
+        raise OciError(416, "BLOB_UPLOAD_INVALID", "The Content-Range header is not valid.")
+    return bounds[0]
+
+
+def _upload_id(context: Context) -> str:
+    try:
+        return str(uuid.UUID(context.reference))
+    except ValueError:
+        account = context.key.account
+        raise UploadNotFound(context.reference[:64], context.name, account) from None
+
+
+def _check_digest(digest: str) -> None:
+    if not is_digest(digest):
+        raise OciError(400, "DIGEST_INVALID", "The digest is not valid.")
