@@ -29,6 +29,7 @@ from ecr_emulator.config import Settings
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.migrate import installation_secret
 from ecr_emulator.endpoints import RegistryAddresses
+from ecr_emulator.jobs.worker import JobWorker
 from ecr_emulator.oci.authentication import Authenticator
 from ecr_emulator.oci.context import DoorServices
 from ecr_emulator.oci.door import OciDoor
@@ -39,10 +40,11 @@ from ecr_emulator.registry.core import Registry
 class Application:
     """The whole emulator as one WSGI application."""
 
-    def __init__(self, oci: OciDoor, flask: Flask, database: Database) -> None:
+    def __init__(self, oci: OciDoor, flask: Flask, database: Database, jobs: JobWorker) -> None:
         self._oci = oci
         self._flask = flask
         self._database = database
+        self.jobs = jobs
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request by the door that its path names."""
@@ -51,7 +53,8 @@ class Application:
         return self._flask(environ, start_response)
 
     def close(self) -> None:
-        """Close the connections to the database."""
+        """Stop the work in the background and close the connections to the database."""
+        self.jobs.stop()
         self._database.close()
 
 
@@ -97,7 +100,14 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     flask.register_blueprint(admin_blueprint(registry))
     flask.register_error_handler(404, _not_found)
     flask.register_error_handler(405, _not_found)
-    return Application(oci, flask, database)
+    return Application(oci, flask, database, JobWorker(registry.jobs, registry.job_functions()))
+
+
+def create_server_app(settings: Settings) -> Application:
+    """Build the application for a server's worker: it also works in the background."""
+    application = create_app(settings)
+    application.jobs.start()
+    return application
 
 
 def _not_found(_error: Exception) -> Response:

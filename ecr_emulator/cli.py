@@ -100,9 +100,9 @@ def serve(config_file: str | None, **flags: object) -> None:
     _upgrade(settings)
 
     # In the master, so that the workers share what is loaded, and start at once.
-    from ecr_emulator.app import create_app
+    from ecr_emulator.app import create_server_app
 
-    sys.exit(server.run(settings, create_app, listener, lambda: _announce(settings)))
+    sys.exit(server.run(settings, create_server_app, listener, lambda: _announce(settings)))
 
 
 @main.command()

@@ -47,9 +47,9 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 #: SQLite gives a 64-bit row id only to INTEGER PRIMARY KEY; elsewhere ids must be BIGINT.
-_Id = BigInteger().with_variant(Integer, "sqlite")
+RowId = BigInteger().with_variant(Integer, "sqlite")
 #: Names compare and sort by code point everywhere (the OCI tag list is in that order).
-_Name = String().with_variant(String(collation="C"), "postgresql")
+Name = String().with_variant(String(collation="C"), "postgresql")
 
 metadata = MetaData(
     naming_convention={
@@ -61,11 +61,11 @@ metadata = MetaData(
 )
 
 
-def _owner(table: str, *, primary_key: bool = False, index: bool = False) -> Column[int]:
+def owner(table: str, *, primary_key: bool = False, index: bool = False) -> Column[int]:
     """A reference to the row of *table* that owns this one and takes it along when it goes."""
     return Column(
         f"{'repository' if table == 'repositories' else 'image'}_id",
-        _Id,
+        RowId,
         ForeignKey(f"{table}.id", ondelete="CASCADE"),
         primary_key=primary_key,
         nullable=False,
@@ -77,26 +77,26 @@ def _owner(table: str, *, primary_key: bool = False, index: bool = False) -> Col
 installation = Table(
     "installation",
     metadata,
-    Column("name", _Name, primary_key=True),
+    Column("name", Name, primary_key=True),
     Column("value", Text, nullable=False),
 )
 
 account_settings = Table(
     "account_settings",
     metadata,
-    Column("account", _Name, primary_key=True),
-    Column("region", _Name, primary_key=True),
-    Column("name", _Name, primary_key=True),
+    Column("account", Name, primary_key=True),
+    Column("region", Name, primary_key=True),
+    Column("name", Name, primary_key=True),
     Column("value", Text, nullable=False),
 )
 
 repositories = Table(
     "repositories",
     metadata,
-    Column("id", _Id, primary_key=True),
-    Column("account", _Name, nullable=False),
-    Column("region", _Name, nullable=False),
-    Column("name", _Name, nullable=False),
+    Column("id", RowId, primary_key=True),
+    Column("account", Name, nullable=False),
+    Column("region", Name, nullable=False),
+    Column("name", Name, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("tag_mutability", String, nullable=False),
     Column("tag_mutability_filters", JSON, nullable=False),
@@ -110,8 +110,8 @@ repositories = Table(
 repository_tags = Table(
     "repository_tags",
     metadata,
-    _owner("repositories", primary_key=True),
-    Column("key", _Name, primary_key=True),
+    owner("repositories", primary_key=True),
+    Column("key", Name, primary_key=True),
     Column("value", Text, nullable=False),
 )
 
@@ -119,7 +119,7 @@ repository_tags = Table(
 blobs = Table(
     "blobs",
     metadata,
-    Column("digest", _Name, primary_key=True),
+    Column("digest", Name, primary_key=True),
     Column("size", BigInteger, nullable=False),
     Column("stored_at", UtcTime, nullable=False),
 )
@@ -128,8 +128,8 @@ blobs = Table(
 layers = Table(
     "layers",
     metadata,
-    _owner("repositories", primary_key=True),
-    Column("digest", _Name, ForeignKey("blobs.digest"), primary_key=True, index=True),
+    owner("repositories", primary_key=True),
+    Column("digest", Name, ForeignKey("blobs.digest"), primary_key=True, index=True),
     Column("linked_at", UtcTime, nullable=False),
 )
 
@@ -137,7 +137,7 @@ uploads = Table(
     "uploads",
     metadata,
     Column("id", String(36), primary_key=True),
-    _owner("repositories", index=True),
+    owner("repositories", index=True),
     Column("started_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
     Column("size", BigInteger, nullable=False),
@@ -151,9 +151,9 @@ uploads = Table(
 images = Table(
     "images",
     metadata,
-    Column("id", _Id, primary_key=True),
-    _owner("repositories"),
-    Column("digest", _Name, nullable=False),
+    Column("id", RowId, primary_key=True),
+    owner("repositories"),
+    Column("digest", Name, nullable=False),
     Column("media_type", String, nullable=False),
     Column("artifact_media_type", String),
     #: Of the image as ECR counts it: configuration and layers, or the largest child.
@@ -161,7 +161,7 @@ images = Table(
     Column("manifest_size", Integer, nullable=False),
     Column("pushed_at", UtcTime, nullable=False),
     Column("last_pulled_at", UtcTime),
-    Column("subject_digest", _Name),
+    Column("subject_digest", Name),
     Column("status", String, nullable=False),
     Column("last_archived_at", UtcTime),
     Column("last_activated_at", UtcTime),
@@ -173,16 +173,16 @@ images = Table(
 manifests = Table(
     "manifests",
     metadata,
-    _owner("images", primary_key=True),
+    owner("images", primary_key=True),
     Column("body", LargeBinary, nullable=False),
 )
 
 image_tags = Table(
     "image_tags",
     metadata,
-    _owner("repositories", primary_key=True),
-    Column("tag", _Name, primary_key=True),
-    _owner("images", index=True),
+    owner("repositories", primary_key=True),
+    Column("tag", Name, primary_key=True),
+    owner("images", index=True),
     Column("tagged_at", UtcTime, nullable=False),
 )
 
@@ -190,8 +190,8 @@ image_tags = Table(
 image_layers = Table(
     "image_layers",
     metadata,
-    _owner("images", primary_key=True),
-    Column("digest", _Name, primary_key=True, index=True),
+    owner("images", primary_key=True),
+    Column("digest", Name, primary_key=True, index=True),
     Column("media_type", String, nullable=False),
 )
 
@@ -199,6 +199,6 @@ image_layers = Table(
 image_children = Table(
     "image_children",
     metadata,
-    _owner("images", primary_key=True),
-    Column("digest", _Name, primary_key=True, index=True),
+    owner("images", primary_key=True),
+    Column("digest", Name, primary_key=True, index=True),
 )

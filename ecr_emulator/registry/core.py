@@ -8,8 +8,11 @@ from sqlalchemy import delete
 
 from ecr_emulator.blobs.store import BlobStore
 from ecr_emulator.clock import Clock
+from ecr_emulator.db.all_tables import metadata
 from ecr_emulator.db.engine import Database
-from ecr_emulator.db.schema import account_settings, blobs, repositories
+from ecr_emulator.db.schema import installation
+from ecr_emulator.jobs.queue import JobQueue
+from ecr_emulator.jobs.worker import JobFunction
 from ecr_emulator.registry.account_settings import AccountSettings
 from ecr_emulator.registry.image_deletes import ImageDeletes
 from ecr_emulator.registry.image_push import ImagePush
@@ -34,6 +37,7 @@ class Registry:
         clock: Clock,
         known_actions: Collection[str],
     ) -> None:
+        self.jobs = JobQueue(database, clock)
         self._database = database
         self._blob_store = blob_store
         self.account_settings = AccountSettings(database)
@@ -46,9 +50,14 @@ class Registry:
         self.images = ImageReads(database, clock)
         self.deletes = ImageDeletes(database)
 
+    def job_functions(self) -> dict[str, JobFunction]:
+        """Return what does each kind of job that the registry queues."""
+        return {}
+
     def reset(self) -> None:
-        """Empty every registry: what repositories hold goes with them."""
+        """Empty every registry; the installation's secret stays."""
         with self._database.write() as connection:
-            for table in (repositories, blobs, account_settings):
-                connection.execute(delete(table))
+            for table in reversed(metadata.sorted_tables):
+                if table is not installation:
+                    connection.execute(delete(table))
         self._blob_store.clear()

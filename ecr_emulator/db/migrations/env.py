@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 from alembic import context
 
-from ecr_emulator.db.schema import UtcTime, metadata
+from ecr_emulator.db.all_tables import metadata
+from ecr_emulator.db.schema import UtcTime
 
 
 def _render(kind: str, item: Any, _autogen_context: Any) -> str | Literal[False]:

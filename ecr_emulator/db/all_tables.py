@@ -1,0 +1,8 @@
+"""Every table of the database in one metadata: importing this module makes it complete."""
+
+from __future__ import annotations
+
+from ecr_emulator.db import jobs_table
+from ecr_emulator.db.schema import metadata
+
+__all__ = ["jobs_table", "metadata"]

@@ -1,0 +1,107 @@
+"""The queue: jobs are rows, written in the transaction of the change that calls for them.
+
+A worker claims a job by moving its due time past the end of the claim; should the worker
+die, the job is due again then. So every job is done at least once, and its function must
+bear being called twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, delete, insert, select, update
+
+from ecr_emulator.clock import Clock
+from ecr_emulator.db.engine import Database
+from ecr_emulator.db.jobs_table import jobs
+
+#: How long a worker may take for a job before another one takes it over.
+CLAIM = timedelta(minutes=10)
+#: Waits before another try; after the last of them the job is given up.
+_BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120, 600))
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A job that a worker has claimed."""
+
+    id: int
+    kind: str
+    payload: dict[str, Any]
+    attempts: int
+
+
+class JobQueue:
+    """The jobs of every registry."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def add(
+        self,
+        connection: Connection,
+        kind: str,
+        payload: Mapping[str, Any],
+        *,
+        due_at: datetime | None = None,
+    ) -> None:
+        """Queue a job with the transaction of *connection*: it is there if that commits.
+
+        :param due_at: not to be done before this time; now when left out.
+        """
+        connection.execute(
+            insert(jobs).values(
+                kind=kind,
+                payload=dict(payload),
+                due_at=due_at or self._clock.now(),
+                attempts=0,
+            )
+        )
+
+    def claim(self) -> Job | None:
+        """Take the job that has been due longest, or return ``None``."""
+        now = self._clock.now()
+        due = (
+            select(jobs)
+            .where(jobs.c.due_at <= now, jobs.c.failed_at.is_(None))
+            .order_by(jobs.c.due_at, jobs.c.id)
+            .limit(1)
+        )
+        # A look without a lock first: most often there is nothing to do.
+        if self._database.reader().execute(due).first() is None:
+            return None
+        with self._database.write() as connection:
+            row = connection.execute(due.with_for_update(skip_locked=True)).one_or_none()
+            if row is None:
+                return None
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id == row.id)
+                .values(due_at=now + CLAIM, attempts=row.attempts + 1)
+            )
+        return Job(row.id, row.kind, row.payload, row.attempts + 1)
+
+    def done(self, job: Job) -> None:
+        """Take a job off the queue."""
+        with self._database.write() as connection:
+            connection.execute(delete(jobs).where(jobs.c.id == job.id))
+
+    def failed(self, job: Job, error: str) -> bool:
+        """Let a job be tried again later, or give it up after its last try.
+
+        :returns: whether it is given up.
+        """
+        now = self._clock.now()
+        gone = job.attempts > len(_BACKOFF)
+        values: dict[str, Any] = {"last_error": error[:2000]}
+        if gone:
+            values["failed_at"] = now
+        else:
+            values["due_at"] = now + _BACKOFF[job.attempts - 1]
+        with self._database.write() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
+        return gone

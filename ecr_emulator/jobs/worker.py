@@ -1,0 +1,72 @@
+"""The worker: a thread in each server process that does the jobs that are due."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ecr_emulator.jobs.queue import Job, JobQueue
+
+logger = logging.getLogger(__name__)
+
+#: What does the jobs of one kind; gets the payload, may be called again for the same job.
+JobFunction = Callable[[dict[str, Any]], None]
+
+#: Seconds between two looks at an empty queue.
+_IDLE = 0.5
+
+
+class JobWorker:
+    """Does jobs one after another.
+
+    :param functions: what does each kind of job.
+    """
+
+    def __init__(self, queue: JobQueue, functions: Mapping[str, JobFunction]) -> None:
+        self._queue = queue
+        self._functions = functions
+        self._stopping = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def run_due(self) -> int:
+        """Do every job that is due now, in this thread; return how many there were."""
+        count = 0
+        while not self._stopping.is_set():
+            job = self._queue.claim()
+            if job is None:
+                break
+            self._run(job)
+            count += 1
+        return count
+
+    def start(self) -> None:
+        """Do jobs in a thread of their own until :meth:`stop`."""
+        self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Finish the job in hand, for at most *timeout* seconds, and take no other."""
+        self._stopping.set()
+        if self._thread is not None:
+            self._thread.join(timeout)
+
+    def _work(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                self.run_due()
+            except Exception:
+                # The database was out of reach: the next look may find it again.
+                logger.exception("looking for jobs failed")
+            self._stopping.wait(_IDLE)
+
+    def _run(self, job: Job) -> None:
+        try:
+            self._functions[job.kind](job.payload)
+        except Exception as error:
+            logger.exception("job %d (%s) failed at try %d", job.id, job.kind, job.attempts)
+            if self._queue.failed(job, f"{type(error).__name__}: {error}"):
+                logger.error("job %d (%s) is given up", job.id, job.kind)
+            return
+        self._queue.done(job)
