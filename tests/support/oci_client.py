@@ -82,7 +82,7 @@ class OciClient:
         return self._pool.request(
             method,
             urljoin(self.url, target),
-            body=body,  # type: ignore[arg-type]
+            body=body,
             headers={**self._headers, **(headers or {})},
             redirect=False,
         )
@@ -199,7 +199,8 @@ class OciClient:
 
     def tags(self, repository: str) -> list[str]:
         """Return all tags of a repository, page by page."""
-        path, found = f"/v2/{repository}/tags/list?n=100", []
+        path = f"/v2/{repository}/tags/list?n=100"
+        found: list[str] = []
         while path:
             answer = self.expect(200, "GET", path)
             found += json.loads(answer.data)["tags"] or []
