@@ -2,7 +2,7 @@
 
 The tables "API operations", "Actions", "Permission-only actions", "Resource types" and "Condition
 keys" of "Actions, resources, and condition keys for Amazon Elastic Container Registry" and of the
-page for ECR Public (Service Authorization Reference, list_ecr and list_ecr-public).
+page for ECR Public (Service Authorization Reference).
 """
 
 from __future__ import annotations
