@@ -7,7 +7,7 @@ import time
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecr_emulator.policy.documents import (
@@ -179,6 +179,7 @@ def test_numbers_of_any_length_cost_no_time() -> None:
     assert time.perf_counter() - start < 2
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda raw: raw.decode("latin-1")))
 def test_any_text_is_parsed_or_refused(text: str) -> None:
     assert outcome(text)
@@ -193,6 +194,7 @@ json_values = st.recursive(
 )
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(
         ["Sid", "Effect", "Principal", "Action", "Resource", "Condition", "NotPrincipal"]

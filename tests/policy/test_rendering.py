@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ecr_emulator.policy.documents import InvalidPolicy
@@ -95,6 +95,7 @@ def test_what_is_no_policy_is_refused() -> None:
         render_policy("nonsense")
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(
         st.text(max_size=5),
