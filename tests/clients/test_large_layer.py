@@ -37,7 +37,7 @@ def test_memory_stays_flat(make_server: MakeServer, tmp_path: Path) -> None:
     for piece in content(SIZE):
         hashed.update(piece)
     digest = "sha256:" + hashed.hexdigest()
-    oci.push_blob("large", b"a first one, so that every worker has done everything once")
+    oci.push_blob("large", b"a first one, so that what is loaded on first use is loaded")
 
     with PeakMemory(server.pid) as memory:
         before = memory.peak
