@@ -1,0 +1,372 @@
+"""The whole emulator in this process: no socket, no server, a clock that tests move.
+
+Two fixtures serve most tests: ``app`` (:class:`App`) and ``ecr``, a real boto3 client of
+:data:`ACCOUNT` whose requests run through the application. A folder's ``conftest.py`` imports
+them; more of either come from :meth:`App.ecr`, :meth:`App.oci` and :meth:`App.another_process`.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import shutil
+import tempfile
+import threading
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import botocore.auth
+import pytest
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.config import Config
+from werkzeug.test import Client, EnvironBuilder, TestResponse
+from werkzeug.wrappers import Response
+
+from ecr_emulator.app import Application, create_app
+from ecr_emulator.clock import SettableClock
+from ecr_emulator.config import Settings
+from ecr_emulator.db import migrate
+from tests.support.images import Blob, Image, Index
+
+ACCOUNT = "123456789012"
+#: A second account, for tests of what must stay apart.
+STRANGER = "210987654321"
+REGION = "us-east-1"
+HOST = "localhost:4566"
+
+
+class App:
+    """An application over a folder.
+
+    :param folder: its data folder; it becomes a fresh installation's unless it is one already.
+    :param settings: of :class:`~ecr_emulator.config.Settings`.
+    """
+
+    def __init__(self, folder: Path, clock: SettableClock | None = None, **settings: Any) -> None:
+        self.folder = folder
+        self.clock = clock or SettableClock()
+        self.settings = Settings(**{"data_dir": folder, "durability": "relaxed", **settings})
+        if not (folder / "registry.sqlite3").exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(_migrated_database(), folder / "registry.sqlite3")
+        self.application: Application = create_app(self.settings, clock=self.clock)
+        self._lent: list[_InProcessClient] = []
+        self._processes: list[App] = []
+        self._tokens: dict[tuple[str, str, str], str] = {}
+
+    def another_process(self, **settings: Any) -> App:
+        """Return a second application over the same folder, as another worker would be."""
+        other = App(self.folder, self.clock, **settings)
+        self._processes.append(other)
+        return other
+
+    def close(self) -> None:
+        """Close what the tests opened."""
+        for process in self._processes:
+            process.close()
+        for client in self._lent:
+            client.give_back()
+        self.application.close()
+
+    def ecr(
+        self,
+        account: str = ACCOUNT,
+        region: str = REGION,
+        host: str = HOST,
+        secret: str = "test",
+        service: str = "ecr",
+    ) -> Any:
+        """Return a boto3 client of *account*'s root user, each request tried once.
+
+        :param service: boto3's name of it: ``ecr``, ``ecr-public``, ``sts``.
+        """
+        client = _InProcessClient.take(service, account, region, host, secret)
+        client.app = self
+        self._lent.append(client)
+        return client.boto3
+
+    def oci(
+        self,
+        account: str = ACCOUNT,
+        region: str = REGION,
+        host: str = HOST,
+        registry: str | None = None,
+    ) -> OciCaller:
+        """Return a caller at the OCI door with a token of *account*.
+
+        :param registry: the account of the registry that the token is for, if not its own.
+        """
+        return OciCaller(self, self.token(account, region, registry), host)
+
+    def token(
+        self, account: str = ACCOUNT, region: str = REGION, registry: str | None = None
+    ) -> str:
+        """Return a registry token (``AWS:<password>`` in base64), a new one after twelve hours."""
+        key = (account, region, registry or account)
+        if key not in self._tokens:
+            (data,) = self.ecr(account, region).get_authorization_token(
+                **({"registryIds": [registry]} if registry else {})
+            )["authorizationData"]
+            self._tokens[key] = data["authorizationToken"]
+        return self._tokens[key]
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | BytesIO = b"",
+        headers: Mapping[str, str] | None = None,
+        *,
+        host: str = HOST,
+        length: int | None = None,
+        chunked: bool = False,
+        environ: Mapping[str, Any] | None = None,
+    ) -> TestResponse:
+        """Send one request and return its answer; nothing is followed or retried.
+
+        :param path: with the query; percent-encoded.
+        :param length: the Content-Length to claim, if not the body's own.
+        :param chunked: send the body without a length, as ``Transfer-Encoding: chunked``.
+        :param environ: entries of the WSGI environ that come last.
+        """
+        overrides = dict(environ or {})
+        stream = body if isinstance(body, BytesIO) else BytesIO(body)
+        if chunked:
+            overrides.setdefault("wsgi.input_terminated", True)
+            overrides.setdefault("HTTP_TRANSFER_ENCODING", "chunked")
+        elif length is None:
+            length = len(stream.getbuffer())
+        builder = EnvironBuilder(
+            path,
+            f"http://{host}",
+            method=method,
+            input_stream=stream,
+            content_length=None if chunked else length,
+            headers=list((headers or {}).items()),
+            environ_overrides=overrides,
+        )
+        try:
+            return Client(self.application, Response).open(builder)
+        finally:
+            builder.close()
+
+    def run_jobs(self) -> int:
+        """Do the work that is due now, as a worker would; return how many jobs there were."""
+        return self.application.jobs.run_due()
+
+
+class OciCaller:
+    """Someone with a registry token, or without.
+
+    :param token: ``AWS:<password>`` in base64; ``None`` sends no credentials.
+    """
+
+    def __init__(self, app: App, token: str | None, host: str = HOST) -> None:
+        self.app = app
+        self.token = token
+        self.host = host
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        body: bytes | BytesIO = b"",
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
+    ) -> TestResponse:
+        """Send one request (options as those of :meth:`App.request`).
+
+        Whatever it is, the answer names the API's version, and is no 500.
+        """
+        sent = dict(headers or {})
+        if self.token is not None:
+            sent.setdefault("Authorization", f"Basic {self.token}")
+        response = self.app.request(method, path, body, sent, **{"host": self.host, **options})
+        assert response.headers["Docker-Distribution-Api-Version"] == "registry/2.0"
+        assert response.status_code != 500, response.text
+        if method == "HEAD":
+            assert response.data == b""
+        return response
+
+    def expect(self, status: int, method: str, path: str, *args: Any, **named: Any) -> TestResponse:
+        """Send one request whose answer must have *status*."""
+        response = self.request(method, path, *args, **named)
+        assert response.status_code == status, f"{response.status} {response.text}"
+        return response
+
+    def refused(
+        self, status: int, code: str, method: str, path: str, *args: Any, **named: Any
+    ) -> str:
+        """Send one request that must be refused with *status* and *code*; return the message."""
+        response = self.expect(status, method, path, *args, **named)
+        (error,) = response.get_json()["errors"]
+        assert response.content_type == "application/json; charset=utf-8"
+        assert error.keys() == {"code", "message"}
+        assert error["code"] == code
+        return str(error["message"])
+
+    def push_blob(self, repository: str, data: bytes, digest: str | None = None) -> str:
+        """Upload a blob in one request and return its digest."""
+        digest = digest or Blob("", data).digest
+        self.expect(201, "POST", f"/v2/{repository}/blobs/uploads/?digest={digest}", data)
+        return digest
+
+    def push(self, repository: str, what: Image | Index | Blob, reference: str = "") -> str:
+        """Push an image or an index with all it names, or a manifest alone; return its digest.
+
+        :param reference: a tag; its digest when left out.
+        """
+        if isinstance(what, Index):
+            for image in what.images:
+                self.push(repository, image)
+        if isinstance(what, Image):
+            for blob in what.blobs:
+                self.push_blob(repository, blob.data)
+        manifest = what if isinstance(what, Blob) else what.manifest
+        path = f"/v2/{repository}/manifests/{reference or manifest.digest}"
+        headers = {"Content-Type": manifest.media_type}
+        response = self.expect(201, "PUT", path, manifest.data, headers)
+        assert response.headers["Docker-Content-Digest"] == manifest.digest
+        return manifest.digest
+
+    def start_upload(self, repository: str) -> str:
+        """Begin an upload and return its location."""
+        response = self.expect(202, "POST", f"/v2/{repository}/blobs/uploads/")
+        return str(response.headers["Location"])
+
+
+def password_of(token: str) -> str:
+    """Return the password in an authorization token."""
+    return base64.b64decode(token).decode().partition(":")[2]
+
+
+def json_blob(media_type: str, document: Any) -> Blob:
+    """Return a manifest made of *document*."""
+    return Blob(media_type, json.dumps(document).encode())
+
+
+class _InProcessClient:
+    """A boto3 client whose requests are answered by whichever application has it now.
+
+    Making a client takes ten milliseconds or more, so they are kept for the next test.
+    """
+
+    _idle: dict[tuple[str, ...], list[_InProcessClient]] = {}  # noqa: RUF012
+
+    def __init__(self, service: str, account: str, region: str, host: str, secret: str) -> None:
+        self.key = (service, account, region, host, secret)
+        self.app: App | None = None
+        self.boto3 = _session().client(
+            service,
+            endpoint_url=f"http://{host}",
+            region_name=region,
+            aws_access_key_id=account,
+            aws_secret_access_key=secret,
+            config=Config(retries={"total_max_attempts": 1}),
+        )
+        events = self.boto3.meta.events
+        events.register("before-sign", self._take_the_time)
+        events.register("before-send", self._send)
+
+    @classmethod
+    def take(cls, *key: str) -> _InProcessClient:
+        idle = cls._idle.get(key)
+        return idle.pop() if idle else cls(*key)
+
+    def give_back(self) -> None:
+        self.app = None
+        self._idle.setdefault(self.key, []).append(self)
+
+    def _take_the_time(self, **_: object) -> None:
+        assert self.app is not None, "the application is closed"
+        _signing.clock = self.app.clock
+
+    def _send(self, request: AWSPreparedRequest, **_: object) -> AWSResponse:
+        _signing.clock = None
+        assert self.app is not None
+        url = urlsplit(request.url)
+        body = request.body or b""
+        response = self.app.request(
+            request.method,
+            (url.path or "/") + (f"?{url.query}" if url.query else ""),
+            body if isinstance(body, bytes) else body.encode(),
+            {name: _text(value) for name, value in request.headers.items()},
+            host=url.netloc,
+        )
+        return AWSResponse(
+            request.url, response.status_code, response.headers, _RawBody(response.data)
+        )
+
+
+class _RawBody:
+    """The part of urllib3's response that botocore reads."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def stream(self, **_: object) -> Iterator[bytes]:
+        yield self._data
+
+
+class _Signing(threading.local):
+    """The clock of the application that the thread's next signature is for."""
+
+    clock: SettableClock | None = None
+
+
+_signing = _Signing()
+_machine_time = botocore.auth.get_current_datetime
+
+
+def _signing_time(*args: Any, **named: Any) -> datetime:
+    if _signing.clock is None:
+        return _machine_time(*args, **named)
+    return _signing.clock.now()
+
+
+# Signatures must bear the time of the clock that the application reads.
+botocore.auth.get_current_datetime = _signing_time
+
+
+def _text(value: str | bytes) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else value
+
+
+@lru_cache(maxsize=1)
+def _session() -> boto3.session.Session:
+    return boto3.session.Session()
+
+
+@lru_cache(maxsize=1)
+def _migrated_database() -> Path:
+    """Return a database with the schema in it: a copy is made faster than a migration."""
+    folder = Path(tempfile.mkdtemp(prefix="ecr-emulator-tests-"))
+    path = folder / "registry.sqlite3"
+    migrate.upgrade(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Iterator[App]:
+    """A fresh application."""
+    made = App(tmp_path / "data")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def ecr(app: App) -> Any:
+    """A boto3 client of :data:`ACCOUNT` in :data:`REGION`."""
+    return app.ecr()
+
+
+@pytest.fixture
+def oci(app: App) -> OciCaller:
+    """A caller at the OCI door with a token of :data:`ACCOUNT` in :data:`REGION`."""
+    return app.oci()
