@@ -27,6 +27,11 @@ Glob = tuple["str | Wildcard", ...]
 
 def glob(pattern: str) -> Glob:
     """Read *pattern*, in which every ``*`` and ``?`` is a wildcard."""
+    # Short patterns recur with every request; long ones must not fill memory.
+    return _short_glob(pattern) if len(pattern) <= 256 else _read_glob(pattern)
+
+
+def _read_glob(pattern: str) -> Glob:
     parts: list[str | Wildcard] = []
     start = 0
     for position, character in enumerate(pattern):
@@ -40,8 +45,24 @@ def glob(pattern: str) -> Glob:
     return tuple(parts)
 
 
+_short_glob = lru_cache(maxsize=2048)(_read_glob)
+
+
 def glob_matches(parts: Glob, value: str) -> bool:
     """Tell whether the whole of *value* matches the pattern *parts*."""
+    # Most patterns in policies are one word, one "*", or a word and "*".
+    first = parts[0] if parts else ""
+    if len(parts) < 2 and not isinstance(first, Wildcard):
+        return value == first
+    if parts[-1] is Wildcard.ANY and len(parts) <= 2:
+        if len(parts) == 1:
+            return True
+        if isinstance(first, str):
+            return value.startswith(first)
+    return _segments_match(parts, value)
+
+
+def _segments_match(parts: Glob, value: str) -> bool:
     segments: list[list[str | Wildcard]] = [[]]
     for part in parts:
         if part is Wildcard.ANY:
@@ -66,15 +87,7 @@ def glob_matches(parts: Glob, value: str) -> bool:
 
 def wildcard_match(pattern: str, value: str) -> bool:
     """Tell whether the whole of *value* matches *pattern*; case matters."""
-    if pattern == "*":
-        return True
-    # Short patterns recur with every request; long ones must not fill memory.
-    return glob_matches(_short_glob(pattern) if len(pattern) <= 256 else glob(pattern), value)
-
-
-@lru_cache(maxsize=2048)
-def _short_glob(pattern: str) -> Glob:
-    return glob(pattern)
+    return glob_matches(glob(pattern), value)
 
 
 def action_matches(pattern: str, action: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import enum
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from .documents import PolicyDocument
 
@@ -23,7 +24,7 @@ class PolicyKind(enum.Enum):
     @property
     def is_resource_policy(self) -> bool:
         """Whether policies of the kind name their principals."""
-        return self in _NAMING_KINDS
+        return self.name in _NAMING_KINDS
 
     @property
     def words(self) -> str:
@@ -33,9 +34,7 @@ class PolicyKind(enum.Enum):
         return str(self.value)
 
 
-_NAMING_KINDS = frozenset(
-    {PolicyKind.VPC_ENDPOINT, PolicyKind.REPOSITORY, PolicyKind.REGISTRY, PolicyKind.TRUST}
-)
+_NAMING_KINDS = frozenset({"VPC_ENDPOINT", "REPOSITORY", "REGISTRY", "TRUST"})
 
 
 @dataclass(frozen=True)
@@ -68,23 +67,30 @@ class PolicySet:
     trust: NamedPolicy | None = None
     vpc_endpoint: NamedPolicy | None = None
 
+    @cached_property
+    def _by_kind(self) -> dict[str, tuple[NamedPolicy, ...]]:
+        """The policies by the names of their kinds, in the order denials are reported."""
+
+        def single(policy: NamedPolicy | None) -> tuple[NamedPolicy, ...]:
+            return () if policy is None else (policy,)
+
+        found = {
+            "VPC_ENDPOINT": single(self.vpc_endpoint),
+            "REPOSITORY": single(self.repository),
+            "REGISTRY": single(self.registry),
+            "TRUST": single(self.trust),
+            "IDENTITY": self.identity,
+            "PERMISSIONS_BOUNDARY": single(self.permissions_boundary),
+            "SESSION": self.session,
+        }
+        return {name: policies for name, policies in found.items() if policies}
+
     def of_kind(self, kind: PolicyKind) -> tuple[NamedPolicy, ...]:
         """Return the policies of one *kind*."""
-        if kind is PolicyKind.IDENTITY:
-            return self.identity
-        if kind is PolicyKind.SESSION:
-            return self.session
-        single = {
-            PolicyKind.PERMISSIONS_BOUNDARY: self.permissions_boundary,
-            PolicyKind.REPOSITORY: self.repository,
-            PolicyKind.REGISTRY: self.registry,
-            PolicyKind.TRUST: self.trust,
-            PolicyKind.VPC_ENDPOINT: self.vpc_endpoint,
-        }[kind]
-        return () if single is None else (single,)
+        return self._by_kind.get(kind.name, ())
 
     def __iter__(self) -> Iterator[tuple[PolicyKind, NamedPolicy]]:
         """Yield every policy with its kind, in the order in which denials are reported."""
-        for kind in PolicyKind:
-            for policy in self.of_kind(kind):
-                yield kind, policy
+        for name, policies in self._by_kind.items():
+            for policy in policies:
+                yield PolicyKind[name], policy
