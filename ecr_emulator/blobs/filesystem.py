@@ -6,7 +6,7 @@ Layout (nothing in a path comes from a client unchecked: digests and upload ids 
     uploads/<uuid>             an upload's bytes so far
 
 An append is synced before it is acknowledged, a commit renames within the file system and
-syncs both folders, so that what was acknowledged survives a power cut. ``relaxed``
+syncs the blob's folder, so that what was acknowledged survives a power cut. ``relaxed``
 durability leaves the syncs out.
 """
 
@@ -32,7 +32,7 @@ from ecr_emulator.blobs.store import (
     UploadBusy,
     UploadWriter,
 )
-from ecr_emulator.digests import algorithm_of, new_hash, split_digest
+from ecr_emulator.digests import new_hash, split_digest
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -56,7 +56,7 @@ class FilesystemBlobStore:
         self.sync = durability == "full"
         for folder in (self._blobs, self._uploads):
             folder.mkdir(parents=True, exist_ok=True)
-        self._hashes: OrderedDict[str, tuple[int, _Hash]] = OrderedDict()
+        self._hashes: OrderedDict[str, _Hash] = OrderedDict()
         self._hashes_lock = threading.Lock()
 
     def start_upload(self, upload_id: str) -> None:
@@ -121,25 +121,31 @@ class FilesystemBlobStore:
     def _upload_path(self, upload_id: str) -> Path:
         return self._uploads / str(uuid.UUID(upload_id))
 
-    def take_hash(self, upload_id: str) -> tuple[int, _Hash] | None:
-        """Return and forget the running sha256 of an upload that this process wrote to last."""
+    def take_hash(self, upload_id: str) -> _Hash | None:
+        """Return and forget the running sha256 behind this process's last append to an upload."""
         with self._hashes_lock:
             return self._hashes.pop(upload_id, None)
 
-    def keep_hash(self, upload_id: str, size: int, hasher: _Hash) -> None:
-        """Remember the running sha256 of the upload's first *size* bytes."""
+    def keep_hash(self, upload_id: str, hasher: _Hash) -> None:
+        """Remember the running sha256 of what an upload holds now."""
         with self._hashes_lock:
-            self._hashes[upload_id] = (size, hasher)
+            self._hashes[upload_id] = hasher
             while len(self._hashes) > _REMEMBERED_UPLOADS:
                 self._hashes.popitem(last=False)
 
     def move_into_place(self, upload_id: str, digest: str) -> None:
         """Rename an upload's file to the blob *digest*, durably."""
         target = self._blob_path(digest)
-        self._make_folder(target.parent)
-        os.replace(self._upload_path(upload_id), target)
-        if self.sync:
-            _sync_folder(target.parent)
+        try:
+            self._make_folder(target.parent)
+            os.replace(self._upload_path(upload_id), target)
+            if self.sync:
+                _sync_folder(target.parent)
+        except FileNotFoundError:
+            # The store was emptied meanwhile.
+            raise BlobMissing(upload_id) from None
+        except OSError as error:
+            raise _full_or_same(error) from error
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():
@@ -158,10 +164,11 @@ class _FileWriter:
         self._upload_id = upload_id
         self._file = file
 
-    def append(self, offset: int, chunks: Iterable[bytes]) -> Progress:
-        """Write *chunks* from *offset* on (see :meth:`UploadWriter.append`)."""
+    def append(self, progress: Progress, chunks: Iterable[bytes]) -> Progress:
+        """Write *chunks* behind what is there (see :meth:`UploadWriter.append`)."""
+        offset = progress.size
         self._cut(offset)
-        hasher = self._hash_at(offset)
+        hasher = self._hash_at(progress)
         self._file.seek(offset)
         position = offset
         try:
@@ -177,15 +184,16 @@ class _FileWriter:
             if isinstance(error, OSError):
                 raise _full_or_same(error) from error
             raise
-        self._store.keep_hash(self._upload_id, position, hasher)
+        self._store.keep_hash(self._upload_id, hasher)
         return Progress(position, f"sha256:{hasher.hexdigest()}")
 
     def commit(self, progress: Progress, digest: str) -> None:
         """Turn the upload into the blob *digest* (see :meth:`UploadWriter.commit`)."""
+        algorithm, _ = split_digest(digest)
         self._cut(progress.size)
         actual = progress.digest
-        if algorithm_of(digest) != "sha256":
-            actual = _digest_of(self._file, algorithm_of(digest))
+        if algorithm != "sha256":
+            actual = _digest_of(self._file, algorithm)
         if actual != digest:
             raise DigestMismatch(digest)
         self._store.move_into_place(self._upload_id, digest)
@@ -199,18 +207,22 @@ class _FileWriter:
         if actual > size:
             self._file.truncate(size)
 
-    def _hash_at(self, offset: int) -> _Hash:
-        """Return the running sha256 of the first *offset* bytes.
+    def _hash_at(self, progress: Progress) -> _Hash:
+        """Return the running sha256 of the bytes that *progress* speaks of.
 
         Remembered from the append before when that ran in this process, read again otherwise.
+        What is remembered may be of an append that was never acknowledged, and the bytes by
+        now those of another process: so it counts only if its digest is the acknowledged one.
         """
-        known = self._store.take_hash(self._upload_id)
-        if known is not None and known[0] == offset:
-            return known[1]
+        hasher = self._store.take_hash(self._upload_id)
+        if hasher is not None and f"sha256:{hasher.hexdigest()}" == progress.digest:
+            return hasher
         hasher = new_hash("sha256")
-        if offset:
+        if progress.size:
             for chunk in _read_all(self._file):
                 hasher.update(chunk)
+        if f"sha256:{hasher.hexdigest()}" != progress.digest:
+            raise BlobMissing(self._upload_id)
         return hasher
 
 

@@ -47,13 +47,14 @@ class Progress:
 class UploadWriter(Protocol):
     """One upload, held by one request alone."""
 
-    def append(self, offset: int, chunks: Iterable[bytes]) -> Progress:
-        """Write *chunks* to the upload from *offset* on, and return how far it has come.
+    def append(self, progress: Progress, chunks: Iterable[bytes]) -> Progress:
+        """Write *chunks* behind what *progress* says is there; return how far it has come.
 
-        What an earlier, unacknowledged append left behind *offset* is dropped. When
-        *chunks* raises, nothing of it is kept.
+        What an earlier, unacknowledged append left behind that is dropped. When *chunks*
+        raises, nothing of it is kept.
 
-        :raises BlobMissing: the store holds fewer than *offset* bytes of the upload.
+        :param progress: how far the upload had come by the last acknowledged append.
+        :raises BlobMissing: the store does not hold the bytes that *progress* speaks of.
         :raises StorageFull: the bytes could not be written.
         """
 
@@ -62,6 +63,8 @@ class UploadWriter(Protocol):
 
         :raises DigestMismatch: the bytes have another digest; the upload stays.
         :raises BlobMissing: the upload's bytes are gone.
+        :raises StorageFull: there is no room for it; the upload stays.
+        :raises ValueError: *digest* is not well-formed.
         """
 
 

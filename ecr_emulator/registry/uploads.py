@@ -142,7 +142,7 @@ class Uploads:
         """
         with self._held(key, name, upload_id) as (upload, writer):
             self._check_first_byte(key, name, upload, first_byte)
-            upload = upload.grown(writer.append(upload.progress.size, chunks))
+            upload = upload.grown(writer.append(upload.progress, chunks))
             with self._database.write() as connection:
                 self._store(connection, upload)
         return upload
@@ -173,7 +173,7 @@ class Uploads:
         with self._held(key, name, upload_id) as (upload, writer):
             self._check_first_byte(key, name, upload, first_byte)
             if chunks is not None:
-                progress = writer.append(upload.progress.size, chunks)
+                progress = writer.append(upload.progress, chunks)
                 if progress.size > upload.progress.size:
                     upload = upload.grown(progress)
             if upload.progress.size == 0 and not allow_empty:
