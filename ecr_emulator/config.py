@@ -149,6 +149,12 @@ def _host_template(value: object) -> str:
     return value
 
 
+def _optional_host(value: object) -> str:
+    if not isinstance(value, str) or (value and _REGISTRY_HOST.fullmatch(value) is None):
+        raise ValueError("is not a host, with or without a port")
+    return value
+
+
 def _setting(default: object, info: SettingInfo) -> Any:
     if callable(default):
         return field(default_factory=default, metadata={"info": info}, repr=not info.secret)
@@ -258,6 +264,18 @@ class Settings:
             _host_template,
             "TEMPLATE",
             default_text="the host and port by which the caller reached the server",
+        ),
+    )
+    public_registry_host: str = _setting(
+        "",
+        SettingInfo(
+            "The host, with or without a port, that stands for public.ecr.aws in the"
+            " repositoryUri of public repositories. It must lead to this server, and be no"
+            " private registry's.",
+            _optional_host,
+            "HOST",
+            default_text="public.ecr.aws/ as a path on the address by which the caller reached"
+            " the server",
         ),
     )
     strict_ecr: bool = _setting(

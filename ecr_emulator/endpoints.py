@@ -5,7 +5,13 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ecr_emulator.arns import RegistryKey
+from ecr_emulator.arns import PUBLIC, RegistryKey
+
+#: Where the public registries are on a host that is not theirs alone: ``/v2/`` is followed by
+#: this, the registry's alias and the repository's name.
+PUBLIC_PREFIX = "public.ecr.aws/"
+#: How the host of the public registries begins: ``public.ecr.aws``, ``public.ecr.localhost``.
+_PUBLIC_HOST_START = "public.ecr."
 
 _REGISTRY_HOST = re.compile(
     r"([0-9]{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]{2,25})\.[a-z0-9.-]{1,200}(?::[0-9]{1,5})?\Z"
@@ -41,7 +47,10 @@ def is_host(text: str) -> bool:
 def registry_of_host(host: str) -> RegistryKey | None:
     """Return the registry that a host of the form ``<account>.dkr.ecr.<region>.…`` names."""
     match = _REGISTRY_HOST.match(host.lower())
-    return None if match is None else RegistryKey(match.group(1), match.group(2))
+    # No region is called as the key of a public registry has it.
+    if match is None or match.group(2) == PUBLIC:
+        return None
+    return RegistryKey(match.group(1), match.group(2))
 
 
 class RegistryAddresses:
@@ -49,10 +58,13 @@ class RegistryAddresses:
 
     :param template: with ``{account}``, ``{region}``, ``{host}`` and ``{port}`` in it; empty
         for the host and port by which the caller reached the server.
+    :param public_host: the host (and port) of the public registries; empty for the path
+        :data:`PUBLIC_PREFIX` on the host and port by which the caller reached the server.
     """
 
-    def __init__(self, template: str) -> None:
+    def __init__(self, template: str, public_host: str = "") -> None:
         self._template = template
+        self._public_host = public_host.lower()
 
     def host(self, key: RegistryKey, endpoint: Endpoint) -> str:
         """Return the host (and port) of the registry *key* as this caller can reach it."""
@@ -64,3 +76,17 @@ class RegistryAddresses:
             host=endpoint.host.rpartition(":")[0] or endpoint.host,
             port=endpoint.port,
         )
+
+    def public_registry(self, alias: str, endpoint: Endpoint) -> str:
+        """Return the ``registryUri`` of a public registry as this caller can reach it."""
+        if self._public_host:
+            return f"{self._public_host}/{alias}"
+        if self.is_public_host(endpoint.host):
+            return f"{endpoint.host}/{alias}"
+        return f"{endpoint.host}/{PUBLIC_PREFIX}{alias}"
+
+    def is_public_host(self, host: str) -> bool:
+        """Say whether a request to *host* is one to the public registries."""
+        name = host.lower()
+        # An empty host is no one's: it must not match an empty setting.
+        return name.startswith(_PUBLIC_HOST_START) or (name == self._public_host != "")
