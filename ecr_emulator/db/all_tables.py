@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ecr_emulator.db import jobs_table
+from ecr_emulator.db import jobs_table, replication_tables
 from ecr_emulator.db.schema import metadata
 
-__all__ = ["jobs_table", "metadata"]
+__all__ = ["jobs_table", "metadata", "replication_tables"]

@@ -18,6 +18,9 @@ from ecr_emulator.registry.image_deletes import ImageDeletes
 from ecr_emulator.registry.image_push import ImagePush
 from ecr_emulator.registry.image_reads import ImageReads
 from ecr_emulator.registry.layers import Layers
+from ecr_emulator.registry.registry_policies import RegistryPolicies
+from ecr_emulator.registry.replication_configurations import ReplicationConfigurations
+from ecr_emulator.registry.replication_queue import ReplicationQueue
 from ecr_emulator.registry.repositories import Repositories
 from ecr_emulator.registry.repository_policies import RepositoryPolicies
 from ecr_emulator.registry.resource_tags import ResourceTags
@@ -46,9 +49,12 @@ class Registry:
         self.policies = RepositoryPolicies(database, known_actions)
         self.layers = Layers(database, blob_store, self.account_settings, clock)
         self.uploads = Uploads(database, blob_store, clock)
-        self.pushes = ImagePush(database, clock)
+        self._replication_queue = ReplicationQueue(self.jobs)
+        self.pushes = ImagePush(database, self._replication_queue, clock)
         self.images = ImageReads(database, clock)
-        self.deletes = ImageDeletes(database)
+        self.deletes = ImageDeletes(database, self._replication_queue)
+        self.registry_policies = RegistryPolicies(database, self.account_settings, known_actions)
+        self.replication = ReplicationConfigurations(database)
 
     def job_functions(self) -> dict[str, JobFunction]:
         """Return what does each kind of job that the registry queues."""

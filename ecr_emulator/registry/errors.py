@@ -120,6 +120,15 @@ class RepositoryPolicyNotFound(RegistryError):
         super().__init__(f"Repository policy does not exist for {_in_repository(name, account)}")
 
 
+class RegistryPolicyNotFound(RegistryError):
+    """The registry has no policy of its own."""
+
+    code = "RegistryPolicyNotFoundException"
+
+    def __init__(self, account: str) -> None:
+        super().__init__(f"Registry policy does not exist in the registry with id '{account}'")
+
+
 class ImageNotFound(RegistryError):
     """No image of that digest or tag in the repository."""
 

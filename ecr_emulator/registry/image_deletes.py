@@ -12,6 +12,7 @@ from ecr_emulator.db.schema import image_children, image_tags, images
 from ecr_emulator.registry.errors import ImageNotFound
 from ecr_emulator.registry.image_reads import ImageFailure, find_or_fail
 from ecr_emulator.registry.images import Image, ImageId, find_image, tags_of_images
+from ecr_emulator.registry.replication_queue import ReplicationQueue
 from ecr_emulator.registry.repository import Repository, find_repository
 
 REFERENCED_BY_INDEX = "ImageReferencedByManifestList"
@@ -20,8 +21,9 @@ REFERENCED_BY_INDEX = "ImageReferencedByManifestList"
 class ImageDeletes:
     """Deletes from the repositories of every registry."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, replication: ReplicationQueue) -> None:
         self._database = database
+        self._replication = replication
 
     def batch_delete(
         self, key: RegistryKey, name: str, image_ids: Iterable[ImageId]
@@ -37,6 +39,8 @@ class ImageDeletes:
         """
         deleted: list[ImageId] = []
         failures: list[ImageFailure] = []
+        # As the registries that hold copies are told: a digest alone is a whole image.
+        gone: list[ImageId] = []
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
             for image_id in dict.fromkeys(image_ids):
@@ -46,19 +50,22 @@ class ImageDeletes:
                     continue
                 tags = tags_of_images(connection, [image.id]).get(image.id, [])
                 if image_id.tag is not None and len(tags) > 1:
-                    _untag(connection, repository, image_id.tag)
+                    remove_tag(connection, repository, image_id.tag)
                     deleted.append(ImageId(image.digest, image_id.tag))
+                    gone.append(ImageId(image.digest, image_id.tag))
                     continue
-                parents = _indexes_listing(connection, repository, image)
+                parents = indexes_listing(connection, repository, image)
                 if parents:
                     reason = f"Requested image referenced by manifest list: [{', '.join(parents)}]"
                     failures.append(ImageFailure(image_id, REFERENCED_BY_INDEX, reason))
                     continue
                 connection.execute(delete(images).where(images.c.id == image.id))
+                gone.append(ImageId(image.digest))
                 if tags:
                     deleted.extend(ImageId(image.digest, tag) for tag in tags)
                 else:
                     deleted.append(ImageId(image.digest))
+            self._replication.images_deleted(connection, repository, gone)
         return deleted, failures
 
     def untag(self, key: RegistryKey, name: str, tag: str) -> None:
@@ -68,12 +75,15 @@ class ImageDeletes:
         """
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
-            if find_image(connection, repository, ImageId(tag=tag)) is None:
+            image = find_image(connection, repository, ImageId(tag=tag))
+            if image is None:
                 raise ImageNotFound(None, tag, name, key.account)
-            _untag(connection, repository, tag)
+            remove_tag(connection, repository, tag)
+            self._replication.images_deleted(connection, repository, [ImageId(image.digest, tag)])
 
 
-def _untag(connection: Connection, repository: Repository, tag: str) -> None:
+def remove_tag(connection: Connection, repository: Repository, tag: str) -> None:
+    """Take *tag* off the image it names."""
     connection.execute(
         delete(image_tags).where(
             image_tags.c.repository_id == repository.id, image_tags.c.tag == tag
@@ -81,7 +91,7 @@ def _untag(connection: Connection, repository: Repository, tag: str) -> None:
     )
 
 
-def _indexes_listing(connection: Connection, repository: Repository, image: Image) -> list[str]:
+def indexes_listing(connection: Connection, repository: Repository, image: Image) -> list[str]:
     """Return the digests of the indexes in the repository that list *image*."""
     query = (
         select(images.c.digest)

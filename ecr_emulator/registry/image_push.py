@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
 
@@ -30,6 +31,7 @@ from ecr_emulator.registry.errors import (
 )
 from ecr_emulator.registry.images import ACTIVE, Image, ImageId, check_tag, find_image
 from ecr_emulator.registry.manifests import Descriptor, Manifest, parse_manifest
+from ecr_emulator.registry.replication_queue import ReplicationQueue
 from ecr_emulator.registry.repository import Repository, find_repository
 
 #: Digests asked for in one statement; SQLite allows 32,766 parameters, older builds 999.
@@ -47,8 +49,9 @@ class PushedImage:
 class ImagePush:
     """Pushes to the repositories of every registry."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, replication: ReplicationQueue, clock: Clock) -> None:
         self._database = database
+        self._replication = replication
         self._clock = clock
 
     def put(
@@ -83,7 +86,8 @@ class ImagePush:
             repository = find_repository(connection, key, name, for_update=True)
             existing = find_image(connection, repository, ImageId(digest=actual))
             self._check_tag_is_free(connection, repository, tag, existing, actual)
-            image = existing or self._store(connection, repository, manifest, actual, body)
+            now = self._clock.now()
+            image = existing or store_image(connection, repository, manifest, actual, body, now)
             if tag is not None:
                 put_row(
                     connection,
@@ -91,8 +95,9 @@ class ImagePush:
                     repository_id=repository.id,
                     tag=tag,
                     image_id=image.id,
-                    tagged_at=self._clock.now(),
+                    tagged_at=now,
                 )
+            self._replication.image_pushed(connection, repository, image, tag)
         return PushedImage(image, tag)
 
     @staticmethod
@@ -118,49 +123,55 @@ class ImagePush:
         if tagged is not None and immutable:
             raise ImageTagAlreadyExists(tag, name)
 
-    def _store(
-        self,
-        connection: Connection,
-        repository: Repository,
-        manifest: Manifest,
-        digest: str,
-        body: bytes,
-    ) -> Image:
-        size = (
-            _size_of_index(connection, repository, manifest)
-            if manifest.is_index
-            else _size_of_image(connection, repository, manifest)
+
+def store_image(
+    connection: Connection,
+    repository: Repository,
+    manifest: Manifest,
+    digest: str,
+    body: bytes,
+    now: datetime,
+) -> Image:
+    """Store an image that *repository* does not have, untagged, and return it.
+
+    :param manifest: what *body* says.
+    :raises LayersNotFound, ReferencedImagesNotFound: the repository lacks what it names.
+    """
+    size = (
+        _size_of_index(connection, repository, manifest)
+        if manifest.is_index
+        else _size_of_image(connection, repository, manifest)
+    )
+    result = connection.execute(
+        insert(images).values(
+            repository_id=repository.id,
+            digest=digest,
+            media_type=manifest.media_type,
+            artifact_media_type=manifest.artifact_media_type,
+            size=size,
+            manifest_size=len(body),
+            pushed_at=now,
+            subject_digest=manifest.subject,
+            status=ACTIVE,
         )
-        result = connection.execute(
-            insert(images).values(
-                repository_id=repository.id,
-                digest=digest,
-                media_type=manifest.media_type,
-                artifact_media_type=manifest.artifact_media_type,
-                size=size,
-                manifest_size=len(body),
-                pushed_at=self._clock.now(),
-                subject_digest=manifest.subject,
-                status=ACTIVE,
-            )
+    )
+    image_id = result.inserted_primary_key.id  # type: ignore[union-attr]
+    connection.execute(insert(manifests).values(image_id=image_id, body=body))
+    if manifest.layers:
+        connection.execute(
+            insert(image_layers),
+            [
+                {"image_id": image_id, "digest": layer.digest, "media_type": layer.media_type}
+                for layer in manifest.layers
+            ],
         )
-        image_id = result.inserted_primary_key.id  # type: ignore[union-attr]
-        connection.execute(insert(manifests).values(image_id=image_id, body=body))
-        if manifest.layers:
-            connection.execute(
-                insert(image_layers),
-                [
-                    {"image_id": image_id, "digest": layer.digest, "media_type": layer.media_type}
-                    for layer in manifest.layers
-                ],
-            )
-        if manifest.children:
-            connection.execute(
-                insert(image_children),
-                [{"image_id": image_id, "digest": child.digest} for child in manifest.children],
-            )
-        row = connection.execute(select(images).where(images.c.id == image_id)).one()
-        return Image.from_row(row)
+    if manifest.children:
+        connection.execute(
+            insert(image_children),
+            [{"image_id": image_id, "digest": child.digest} for child in manifest.children],
+        )
+    row = connection.execute(select(images).where(images.c.id == image_id)).one()
+    return Image.from_row(row)
 
 
 def _digest(body: bytes, stated: str | None) -> str:

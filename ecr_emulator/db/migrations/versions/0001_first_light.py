@@ -32,6 +32,53 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "region", "name", name=op.f("pk_account_settings")),
     )
     op.create_table(
+        "backfills",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("backfill_id", sa.String(length=36), nullable=False),
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "destination_account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "destination_region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "active_region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=True,
+        ),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("failure_code", sa.String(), nullable=True),
+        sa.Column("total", sa.Integer(), nullable=True),
+        sa.Column("completed", sa.Integer(), nullable=False),
+        sa.Column("failed", sa.Integer(), nullable=False),
+        sa.Column("failure_codes", sa.JSON(), nullable=False),
+        sa.Column("is_replicating", sa.Boolean(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("ended_at", sa.BigInteger(), nullable=True),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_backfills")),
+        sa.UniqueConstraint(
+            "account",
+            "region",
+            "active_region",
+            name=op.f("uq_backfills_account_region_active_region"),
+        ),
+        sa.UniqueConstraint("backfill_id", name=op.f("uq_backfills_backfill_id")),
+    )
+    op.create_table(
         "blobs",
         sa.Column(
             "digest",
@@ -65,6 +112,36 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_jobs_due_at"), ["due_at"], unique=False)
 
     op.create_table(
+        "registry_policies",
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("policy_text", sa.Text(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", name=op.f("pk_registry_policies")),
+    )
+    op.create_table(
+        "replication_configurations",
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("rules", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", name=op.f("pk_replication_configurations")),
+    )
+    op.create_table(
         "repositories",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
@@ -92,6 +169,41 @@ def upgrade() -> None:
             "account", "region", "name", name=op.f("uq_repositories_account_region_name")
         ),
     )
+    op.create_table(
+        "backfill_items",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "backfill_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "repository_name",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "digest",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "tag", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=True
+        ),
+        sa.Column("status", sa.String(), nullable=True),
+        sa.Column("failure_code", sa.String(), nullable=True),
+        sa.Column("child_failure_codes", sa.JSON(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["backfill_id"],
+            ["backfills.id"],
+            name=op.f("fk_backfill_items_backfill_id_backfills"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_backfill_items")),
+    )
+    with op.batch_alter_table("backfill_items", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_backfill_items_backfill_id_id"), ["backfill_id", "id"], unique=False
+        )
+
     op.create_table(
         "images",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -238,6 +350,32 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_image_layers_digest"), ["digest"], unique=False)
 
     op.create_table(
+        "image_replications",
+        sa.Column("image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("failure_code", sa.String(), nullable=True),
+        sa.Column("push_number", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["image_id"],
+            ["images.id"],
+            name=op.f("fk_image_replications_image_id_images"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint(
+            "image_id", "account", "region", name=op.f("pk_image_replications")
+        ),
+    )
+    op.create_table(
         "image_tags",
         sa.Column(
             "repository_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
@@ -286,6 +424,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_image_tags_image_id"))
 
     op.drop_table("image_tags")
+    op.drop_table("image_replications")
     with op.batch_alter_table("image_layers", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_image_layers_digest"))
 
@@ -307,12 +446,19 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_images_repository_id_subject_digest"))
 
     op.drop_table("images")
+    with op.batch_alter_table("backfill_items", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_backfill_items_backfill_id_id"))
+
+    op.drop_table("backfill_items")
     op.drop_table("repositories")
+    op.drop_table("replication_configurations")
+    op.drop_table("registry_policies")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_jobs_due_at"))
 
     op.drop_table("jobs")
     op.drop_table("installation")
     op.drop_table("blobs")
+    op.drop_table("backfills")
     op.drop_table("account_settings")
     # ### end Alembic commands ###
