@@ -22,7 +22,7 @@ from ecr_emulator.auth.tokens import RegistryTokens
 from ecr_emulator.auth.urls import DownloadUrls
 from ecr_emulator.aws.door import AwsDoor
 from ecr_emulator.aws.ecr import operations
-from ecr_emulator.aws.ecr.context import EcrServices
+from ecr_emulator.aws.operation_calls import ApiServices
 from ecr_emulator.blobs.filesystem import FilesystemBlobStore
 from ecr_emulator.clock import Clock
 from ecr_emulator.config import Settings
@@ -91,7 +91,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
         )
     )
     addresses = RegistryAddresses(settings.registry_host)
-    services = EcrServices(registry, access, tokens, urls, page_tokens, addresses)
+    services = ApiServices(registry, access, tokens, urls, page_tokens, addresses)
     aws = AwsDoor(
         services, SignatureVerifier(credentials, clock), temporary, settings.max_json_body
     )

@@ -20,8 +20,9 @@ from ecr_emulator.auth.failures import AuthenticationFailure
 from ecr_emulator.auth.sigv4 import SignatureVerifier
 from ecr_emulator.aws import errors, sts
 from ecr_emulator.aws.ecr import operations as ecr_operations
-from ecr_emulator.aws.ecr.context import EcrContext, EcrServices
+from ecr_emulator.aws.ecr.context import EcrContext
 from ecr_emulator.aws.errors import AwsError
+from ecr_emulator.aws.operation_calls import ApiServices
 from ecr_emulator.endpoints import Endpoint, is_host
 from ecr_emulator.wsgi_body import BodyError, BodyReader, BodyTooLarge
 
@@ -38,7 +39,7 @@ class AwsDoor:
     :ivar max_body: the largest body of a call, in bytes.
     """
 
-    services: EcrServices
+    services: ApiServices
     verifier: SignatureVerifier
     temporary_credentials: TemporaryCredentials
     max_body: int

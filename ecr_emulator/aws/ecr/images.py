@@ -12,13 +12,14 @@ from ecr_emulator.aws.ecr.context import (
     refuse_paging_with,
 )
 from ecr_emulator.aws.ecr.operation import operation
+from ecr_emulator.aws.operation_calls import CallContext
 from ecr_emulator.registry.image_reads import ImageFailure, ImageFilter
 from ecr_emulator.registry.images import ImageId, StoredManifest, TaggedImage
 from ecr_emulator.registry.manifest_conversion import convert
 
 
 @operation("PutImage")
-def put_image(context: EcrContext, params: Params) -> dict[str, Any]:
+def put_image(context: CallContext, params: Params) -> dict[str, Any]:
     """Store an image's manifest, under a tag if one is given."""
     key, name = context.key(params), params["repositoryName"]
     manifest = params["imageManifest"]
@@ -54,7 +55,7 @@ def batch_get_image(context: EcrContext, params: Params) -> dict[str, Any]:
 
 
 @operation("BatchDeleteImage")
-def batch_delete_image(context: EcrContext, params: Params) -> dict[str, Any]:
+def batch_delete_image(context: CallContext, params: Params) -> dict[str, Any]:
     """Delete images, or tags of images."""
     deleted, failures = context.registry.deletes.batch_delete(
         context.key(params), params["repositoryName"], _image_ids(params)

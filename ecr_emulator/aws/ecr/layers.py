@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecr_emulator.aws.ecr.context import EcrContext, Params
 from ecr_emulator.aws.ecr.operation import operation
+from ecr_emulator.aws.operation_calls import CallContext, Params
 from ecr_emulator.registry.errors import InvalidLayerPart
 from ecr_emulator.registry.uploads import PART_SIZE, SMALLEST_PART
 
 
 @operation("InitiateLayerUpload")
-def initiate_layer_upload(context: EcrContext, params: Params) -> dict[str, Any]:
+def initiate_layer_upload(context: CallContext, params: Params) -> dict[str, Any]:
     """Begin an upload."""
     upload = context.registry.uploads.start(context.key(params), params["repositoryName"])
     return {"uploadId": upload.id, "partSize": PART_SIZE}
 
 
 @operation("UploadLayerPart")
-def upload_layer_part(context: EcrContext, params: Params) -> dict[str, Any]:
+def upload_layer_part(context: CallContext, params: Params) -> dict[str, Any]:
     """Add a part to an upload: it begins where the parts before it end."""
     key, name = context.key(params), params["repositoryName"]
     upload_id, part = params["uploadId"], params["layerPartBlob"]
@@ -37,7 +37,7 @@ def upload_layer_part(context: EcrContext, params: Params) -> dict[str, Any]:
 
 
 @operation("CompleteLayerUpload")
-def complete_layer_upload(context: EcrContext, params: Params) -> dict[str, Any]:
+def complete_layer_upload(context: CallContext, params: Params) -> dict[str, Any]:
     """End an upload: its parts become a layer."""
     key, name, upload_id = context.key(params), params["repositoryName"], params["uploadId"]
     layer = context.registry.uploads.complete(
@@ -52,7 +52,7 @@ def complete_layer_upload(context: EcrContext, params: Params) -> dict[str, Any]
 
 
 @operation("BatchCheckLayerAvailability")
-def batch_check_layer_availability(context: EcrContext, params: Params) -> dict[str, Any]:
+def batch_check_layer_availability(context: CallContext, params: Params) -> dict[str, Any]:
     """Say which layers a repository has."""
     found, failures = context.registry.layers.check_availability(
         context.key(params), params["repositoryName"], params["layerDigests"]
@@ -79,7 +79,7 @@ def batch_check_layer_availability(context: EcrContext, params: Params) -> dict[
 
 
 @operation("GetDownloadUrlForLayer")
-def get_download_url_for_layer(context: EcrContext, params: Params) -> dict[str, Any]:
+def get_download_url_for_layer(context: CallContext, params: Params) -> dict[str, Any]:
     """Return a link that downloads a layer for an hour."""
     key, name = context.key(params), params["repositoryName"]
     layer = context.registry.layers.check_downloadable(key, name, params["layerDigest"])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from ecr_emulator.aws.ecr.context import EcrContext, Params
 from ecr_emulator.aws.ecr.operation import operation
+from ecr_emulator.aws.operation_calls import CallContext, Params
 
 
 @operation("TagResource")
-def tag_resource(context: EcrContext, params: Params) -> dict[str, Any]:
+def tag_resource(context: CallContext, params: Params) -> dict[str, Any]:
     """Add tags to a repository, or change their values."""
     tags = {tag["Key"]: tag.get("Value", "") for tag in params["tags"]}
     context.registry.resource_tags.add(params["resourceArn"], tags)
@@ -17,14 +17,14 @@ def tag_resource(context: EcrContext, params: Params) -> dict[str, Any]:
 
 
 @operation("UntagResource")
-def untag_resource(context: EcrContext, params: Params) -> dict[str, Any]:
+def untag_resource(context: CallContext, params: Params) -> dict[str, Any]:
     """Take tags off a repository."""
     context.registry.resource_tags.remove(params["resourceArn"], params["tagKeys"])
     return {}
 
 
 @operation("ListTagsForResource")
-def list_tags_for_resource(context: EcrContext, params: Params) -> dict[str, Any]:
+def list_tags_for_resource(context: CallContext, params: Params) -> dict[str, Any]:
     """List a repository's tags."""
     tags = context.registry.resource_tags.list(params["resourceArn"])
     return {"tags": [{"Key": key, "Value": value} for key, value in tags.items()]}

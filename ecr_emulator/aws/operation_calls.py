@@ -1,0 +1,162 @@
+"""Around every operation of both services: its context, access first, AWS's errors last."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from ecr_emulator.arns import RegistryKey, parse_repository_arn
+from ecr_emulator.auth.access import Access, AccessDenied
+from ecr_emulator.auth.page_tokens import InvalidPageToken, PageTokens
+from ecr_emulator.auth.principals import Principal
+from ecr_emulator.auth.tokens import RegistryTokens
+from ecr_emulator.auth.urls import DownloadUrls
+from ecr_emulator.aws.errors import AwsError, access_denied
+from ecr_emulator.aws.operations import Operations
+from ecr_emulator.endpoints import Endpoint, RegistryAddresses
+from ecr_emulator.registry.core import Registry
+from ecr_emulator.registry.errors import InvalidParameter, RegistryError, ServerFailure
+
+Params = dict[str, Any]
+
+#: Results on a page when the caller names no number (API reference).
+DEFAULT_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class ApiServices:
+    """What the operations are built from."""
+
+    registry: Registry
+    access: Access
+    tokens: RegistryTokens
+    urls: DownloadUrls
+    page_tokens: PageTokens
+    addresses: RegistryAddresses
+
+
+@dataclass(frozen=True, slots=True)
+class CallContext(ABC):
+    """One call: the caller, the region it was signed for, and how the server was reached."""
+
+    services: ApiServices
+    principal: Principal
+    region: str
+    endpoint: Endpoint
+
+    @property
+    @abstractmethod
+    def home(self) -> RegistryKey:
+        """The caller's own registry, in the service that is called."""
+
+    @property
+    def registry(self) -> Registry:
+        """The registry core."""
+        return self.services.registry
+
+    def key(self, params: Params) -> RegistryKey:
+        """Return the registry that a call acts on: the caller's own unless it names another."""
+        home = self.home
+        account = params.get("registryId")
+        return home if account is None else RegistryKey(account, home.region)
+
+    def key_of_arn(self, arn: str) -> tuple[RegistryKey, str]:
+        """Return the registry and the name of the repository that *arn* names.
+
+        :raises InvalidParameter: it names none of this service in the region of the call.
+        """
+        parsed = parse_repository_arn(arn)
+        if parsed is None or parsed[0].region != self.home.region:
+            raise InvalidParameter.at("resourceArn", "Invalid ARN")
+        return parsed
+
+    def authorize(self, operation: str, params: Params) -> None:
+        """Refuse unless the caller may call *operation* with *params*.
+
+        :raises AccessDenied: the caller may not.
+        """
+        arn = params.get("resourceArn")
+        key, repository = (
+            (self.key(params), params.get("repositoryName"))
+            if arn is None
+            else self.key_of_arn(arn)
+        )
+        action = f"{key.service}:{operation}"
+        self.services.access.check(self.principal, action, key, repository)
+
+    def position(self, params: Params, *bound_to: object) -> Any:
+        """Return where the listing goes on, or ``None`` at its beginning.
+
+        :param bound_to: what makes the listing this one: its token is good for no other.
+        :raises InvalidParameter: the token was not given for this listing.
+        """
+        token = params.get("nextToken")
+        if token is None:
+            return None
+        try:
+            return self.services.page_tokens.open(bound_to, token)
+        except InvalidPageToken:
+            raise InvalidParameter.at("NextToken", "Invalid next token provided") from None
+
+    def next_token(self, position: Any, *bound_to: object) -> str:
+        """Return the token for the listing to go on behind *position*."""
+        return self.services.page_tokens.seal(bound_to, position)
+
+
+ContextT = TypeVar("ContextT", bound=CallContext)
+Function = Callable[[ContextT, Params], dict[str, Any]]
+
+
+def registering(
+    operations: Operations[ContextT],
+) -> Callable[[str], Callable[[Function[ContextT]], Function[ContextT]]]:
+    """Return the decorator that registers a function as one of *operations*.
+
+    A function that takes any :class:`CallContext` can be registered with both services.
+    """
+
+    def operation(name: str) -> Callable[[Function[ContextT]], Function[ContextT]]:
+        """Register the decorated function as the operation *name*."""
+
+        def register(function: Function[ContextT]) -> Function[ContextT]:
+            def call(context: ContextT, params: Params) -> dict[str, Any]:
+                try:
+                    context.authorize(name, params)
+                    return function(context, params)
+                except AccessDenied as error:
+                    raise access_denied(error.message) from None
+                except RegistryError as error:
+                    raise to_aws_error(error) from error
+
+            operations.operation(name)(call)
+            return function
+
+        return register
+
+    return operation
+
+
+def to_aws_error(error: RegistryError) -> AwsError:
+    """Return a refusal of the registry as the JSON door answers it."""
+    status = 500 if isinstance(error, ServerFailure) else 400
+    return AwsError(error.code, error.message, status=status, fields=error.fields)
+
+
+def page_size(params: Params) -> int:
+    """Return how many results the caller wants at the most."""
+    return int(params.get("maxResults") or DEFAULT_PAGE)
+
+
+def refuse_paging_with(params: Params, member: str) -> None:
+    """Refuse a call that names its items and asks for pages too (API reference).
+
+    :raises InvalidParameter: it does (wording: likeliest).
+    """
+    for paging in ("nextToken", "maxResults"):
+        if params.get(paging) is not None:
+            raise InvalidParameter(
+                f"Invalid parameter at '{paging}' failed to satisfy constraint: "
+                f"'{paging} cannot be used when {member} is specified'"
+            )
