@@ -11,12 +11,15 @@ import gc
 import logging.config
 import os
 import re
+import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterable, MutableMapping
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from ecr_emulator.supervisor import Supervisor
+from ecr_emulator.supervisor import STOP_SIGNALS, Supervisor
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -155,7 +158,7 @@ def _work(
     ready: Callable[[], None],
 ) -> None:
     """Be a worker: make the application and serve it with Granian until told to stop."""
-    from granian import net
+    from granian import _signals, net
     from granian.constants import HTTPModes, Interfaces, RuntimeModes
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
@@ -186,11 +189,46 @@ def _work(
     )
     # Granian's own master would start a process from here on. This process is the worker
     # already, and its socket was opened by our master: so the worker's body is run as it is.
+    _replace(_signals, "set_sync_signals", _stop_signal)
     holder: Any = vars(net)["SocketHolder"]
     backlog = (_BACKLOG,) if sys.platform == "linux" else ()
     server._ssp, server._sso = None, None
     server._shd = holder(listener.fileno(), False, *backlog)
     server._spawn_worker(0, server._spawn_wsgi_worker, load).inner.run()
+
+
+def _replace(module: ModuleType, name: str, function: Callable[..., object]) -> None:
+    """Put *function* in the place of a module's own, which has to be there."""
+    if not hasattr(module, name):
+        raise RuntimeError(f"this version of Granian has no {module.__name__}.{name}")
+    setattr(module, name, function)
+
+
+def _stop_signal() -> object:
+    """Return Granian's stop event, set exactly once, at the first signal that asks for it.
+
+    Granian sets it in Python signal handlers, which run when the main thread gets to it. That
+    thread waits in a lock all its life: a signal that the kernel gives to another thread does not
+    wake it (seen in 1 stop of 50, and the worker served on), and two signals can set the event
+    twice at once, which deadlocks. So the handlers do nothing here: what Python's own handler
+    writes down at once, in whatever thread, is read by a thread that waits for nothing else.
+    """
+    from granian._granian import WorkerSignal
+
+    event = WorkerSignal()
+    read, write = os.pipe()
+    os.set_blocking(write, False)
+    for name in STOP_SIGNALS:
+        signal.signal(name, lambda *_: None)
+    signal.set_wakeup_fd(write)
+
+    def watch() -> None:
+        while os.read(read, 1)[0] not in STOP_SIGNALS:
+            pass
+        event.set()
+
+    threading.Thread(target=watch, name="stop", daemon=True).start()
+    return event
 
 
 def _address(host: str, port: int) -> str:

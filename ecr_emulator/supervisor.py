@@ -37,8 +37,9 @@ Work = Callable[[Callable[[], None]], None]
 _PR_SET_PDEATHSIG = 1
 _READY = b"+"
 _REASON_LIMIT = 1000  # bytes of a worker's reason that are passed on
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-_SIGNALS = (*_STOP_SIGNALS, signal.SIGCHLD)
+#: What asks for a stop, of the master and of a worker.
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_SIGNALS = (*STOP_SIGNALS, signal.SIGCHLD)
 #: So many deaths within so many seconds are a fault of ours, not an accident.
 _MANY_DEATHS = 5
 _DEATH_WINDOW = 30.0
@@ -194,7 +195,7 @@ class Supervisor:
             numbers = os.read(self._wake, 4096)
         except BlockingIOError:
             return False
-        return any(number in _STOP_SIGNALS for number in numbers)
+        return any(number in STOP_SIGNALS for number in numbers)
 
     def _tend(self) -> None:
         """Replace the dead, give up on those that cannot start, announce that all are ready."""
@@ -264,8 +265,7 @@ def die_with_master(master: int, lifeline: int) -> None:
         ended once the master is gone. That works everywhere; on Linux the kernel is asked too,
         since a process that is stopped or stuck cannot read.
     """
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _ask_kernel()
     if os.getppid() != master:  # it died before we could ask
         os._exit(1)
 
@@ -274,6 +274,12 @@ def die_with_master(master: int, lifeline: int) -> None:
         os._exit(1)
 
     threading.Thread(target=watch, name="lifeline", daemon=True).start()
+
+
+def _ask_kernel() -> None:
+    """Have the kernel kill this process when its master ends, on Linux."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def _tell(pipe: int, said: bytes) -> None:
