@@ -15,7 +15,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, MutableMapping
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -91,7 +91,8 @@ def run(
 ) -> int:
     """Serve an application until SIGTERM or SIGINT, and return the command's exit status.
 
-    :param make_application: called once in each worker, after the fork.
+    :param make_application: called once in each worker, after the fork; the application's
+        `close`, if it has one, is called after its last request.
     :param on_ready: called in this process once, when every worker has its application.
     :param boot_timeout: see :class:`~ecr_emulator.supervisor.Supervisor`, as *stop_timeout*.
     """
@@ -164,9 +165,11 @@ def _work(
     from granian.log import LogLevels
     from granian.server import MPServer
 
-    def load() -> Callable[..., Iterable[bytes]]:
-        application = make_application(settings)
-        forget_request_variables(os.environ)
+    application = make_application(settings)
+    forget_request_variables(os.environ)
+
+    def load() -> WSGIApplication:
+        """Called by Granian as the last thing before it serves."""
         ready()
         return application
 
@@ -195,6 +198,8 @@ def _work(
     server._ssp, server._sso = None, None
     server._shd = holder(listener.fileno(), False, *backlog)
     server._spawn_worker(0, server._spawn_wsgi_worker, load).inner.run()
+    if hasattr(application, "close"):
+        application.close()
 
 
 def _replace(module: ModuleType, name: str, function: Callable[..., object]) -> None:
