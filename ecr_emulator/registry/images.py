@@ -16,8 +16,7 @@ from ecr_emulator.registry.repository import Repository
 ACTIVE = "ACTIVE"
 
 #: OCI distribution specification, "Pulling manifests" (<reference> as a tag).
-TAG_PATTERN = "[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}"
-_TAG = re.compile(TAG_PATTERN + r"\Z")
+_TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +78,8 @@ def check_tag(tag: str) -> None:
     :raises InvalidParameter: it breaks the registry's grammar.
     """
     if not is_tag(tag):
-        # Likeliest: the wording of the service's pattern checks.
-        raise InvalidParameter.at("imageTag", f"must satisfy regular expression '{TAG_PATTERN}'")
+        # The expression is the one that ECR prints; what it takes is the registry's grammar.
+        raise InvalidParameter.at("imageTag", "must satisfy regular expression '[a-zA-Z0-9-_.]+'")
 
 
 def find_image(connection: Connection, repository: Repository, image_id: ImageId) -> Image | None:
