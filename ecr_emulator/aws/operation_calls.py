@@ -106,21 +106,20 @@ class CallContext(ABC):
 
 
 ContextT = TypeVar("ContextT", bound=CallContext)
-Function = Callable[[ContextT, Params], dict[str, Any]]
+#: A function of a context and the input. Its type stays its own, so that one which takes any
+#: :class:`CallContext` can be registered with both services.
+FunctionT = TypeVar("FunctionT", bound="Callable[..., dict[str, Any]]")
 
 
 def registering(
     operations: Operations[ContextT],
-) -> Callable[[str], Callable[[Function[ContextT]], Function[ContextT]]]:
-    """Return the decorator that registers a function as one of *operations*.
+) -> Callable[[str], Callable[[FunctionT], FunctionT]]:
+    """Return the decorator that registers a function as one of *operations*."""
 
-    A function that takes any :class:`CallContext` can be registered with both services.
-    """
-
-    def operation(name: str) -> Callable[[Function[ContextT]], Function[ContextT]]:
+    def operation(name: str) -> Callable[[FunctionT], FunctionT]:
         """Register the decorated function as the operation *name*."""
 
-        def register(function: Function[ContextT]) -> Function[ContextT]:
+        def register(function: FunctionT) -> FunctionT:
             def call(context: ContextT, params: Params) -> dict[str, Any]:
                 try:
                     context.authorize(name, params)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, delete, insert, select, update
@@ -55,9 +55,11 @@ class Repositories:
         tag_mutability: TagMutability = _MUTABLE,
         scan_on_push: bool = False,
         encryption: Encryption = _ENCRYPTED_WITH_AES256,
+        then: Callable[[Connection, Repository], None] | None = None,
     ) -> Repository:
         """Create the repository *name* in the registry *key* and return it.
 
+        :param then: what else is to be written with it, in the same transaction.
         :raises RepositoryAlreadyExists: there is one of that name.
         :raises InvalidTagParameter, TooManyTags: *tags* break AWS's rules.
         :raises InvalidParameter, KmsFailure: *encryption* cannot be had.
@@ -83,6 +85,8 @@ class Repositories:
                 connection.execute(statement)
                 repository = find_repository(connection, key, name)
                 add_tags(connection, repository.id, tags)
+                if then is not None:
+                    then(connection, repository)
         except IntegrityError:
             raise RepositoryAlreadyExists(name, key.account) from None
         return repository

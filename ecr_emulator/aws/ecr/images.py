@@ -90,11 +90,23 @@ def list_images(context: EcrContext, params: Params) -> dict[str, Any]:
 @operation("DescribeImages")
 def describe_images(context: EcrContext, params: Params) -> dict[str, Any]:
     """Describe the images named, or all of them, a page at a time."""
+    found, next_token = find_images(context, params)
+    key, name = context.key(params), params["repositoryName"]
+    return {
+        "imageDetails": [_detail(key, name, item) for item in found],
+        "nextToken": next_token,
+    }
+
+
+def find_images(context: CallContext, params: Params) -> tuple[list[TaggedImage], str | None]:
+    """Return the images that DescribeImages asks for, and its next token.
+
+    It is the same with private and with public registries, whose calls have no filter.
+    """
     key, name = context.key(params), params["repositoryName"]
     if params.get("imageIds"):
         refuse_paging_with(params, "imageIds")
-        described = context.registry.images.describe(key, name, _image_ids(params))
-        return {"imageDetails": [_detail(key, name, item) for item in described]}
+        return context.registry.images.describe(key, name, _image_ids(params)), None
     image_filter = _filter(params)
     limit = page_size(params)
     bound_to = _bound_to("DescribeImages", key, name, image_filter)
@@ -105,10 +117,9 @@ def describe_images(context: EcrContext, params: Params) -> dict[str, Any]:
         after=context.position(params, *bound_to) or 0,
         limit=limit + 1,
     )
-    output: dict[str, Any] = {"imageDetails": [_detail(key, name, item) for item in found[:limit]]}
-    if len(found) > limit:
-        output["nextToken"] = context.next_token(found[limit - 1].image.id, *bound_to)
-    return output
+    if len(found) <= limit:
+        return found, None
+    return found[:limit], context.next_token(found[limit - 1].image.id, *bound_to)
 
 
 def _bound_to(

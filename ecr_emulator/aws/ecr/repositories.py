@@ -6,6 +6,7 @@ from typing import Any
 
 from ecr_emulator.aws.ecr.context import EcrContext, Params, page_size, refuse_paging_with
 from ecr_emulator.aws.ecr.operation import operation
+from ecr_emulator.aws.operation_calls import CallContext
 from ecr_emulator.registry.repositories import AES256, Encryption
 from ecr_emulator.registry.repository import Repository
 from ecr_emulator.registry.tag_mutability import TagMutability, tag_mutability
@@ -31,22 +32,30 @@ def create_repository(context: EcrContext, params: Params) -> dict[str, Any]:
 @operation("DescribeRepositories")
 def describe_repositories(context: EcrContext, params: Params) -> dict[str, Any]:
     """Describe the repositories named, or all of them, a page at a time."""
+    found, next_token = find_repositories(context, params)
+    return {
+        "repositories": [_repository(context, repository) for repository in found],
+        "nextToken": next_token,
+    }
+
+
+def find_repositories(context: CallContext, params: Params) -> tuple[list[Repository], str | None]:
+    """Return the repositories that DescribeRepositories asks for, and its next token.
+
+    It is the same with private and with public registries.
+    """
     key = context.key(params)
     names = params.get("repositoryNames")
     if names:
         refuse_paging_with(params, "repositoryNames")
-        found = context.registry.repositories.get_many(key, names)
-        return {"repositories": [_repository(context, repository) for repository in found]}
+        return context.registry.repositories.get_many(key, names), None
     bound_to = ("DescribeRepositories", key.account, key.region)
     limit = page_size(params)
     after = context.position(params, *bound_to) or ""
     found = context.registry.repositories.page(key, after=after, limit=limit + 1)
-    output: dict[str, Any] = {
-        "repositories": [_repository(context, repository) for repository in found[:limit]]
-    }
-    if len(found) > limit:
-        output["nextToken"] = context.next_token(found[limit - 1].name, *bound_to)
-    return output
+    if len(found) <= limit:
+        return found, None
+    return found[:limit], context.next_token(found[limit - 1].name, *bound_to)
 
 
 @operation("DeleteRepository")

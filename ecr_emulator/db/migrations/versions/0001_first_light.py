@@ -112,6 +112,31 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_jobs_due_at"), ["due_at"], unique=False)
 
     op.create_table(
+        "public_registry_aliases",
+        sa.Column(
+            "alias",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.PrimaryKeyConstraint("alias", name=op.f("pk_public_registry_aliases")),
+        sa.UniqueConstraint("account", name=op.f("uq_public_registry_aliases_account")),
+    )
+    op.create_table(
+        "public_registry_catalog_data",
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("display_name", sa.Text(), nullable=True),
+        sa.PrimaryKeyConstraint("account", name=op.f("pk_public_registry_catalog_data")),
+    )
+    op.create_table(
         "registry_policies",
         sa.Column(
             "account",
@@ -268,6 +293,31 @@ def upgrade() -> None:
     with op.batch_alter_table("layers", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_layers_digest"), ["digest"], unique=False)
 
+    op.create_table(
+        "repository_catalog_data",
+        sa.Column(
+            "repository_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("architectures", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("operating_systems", sa.JSON(none_as_null=True), nullable=True),
+        sa.Column("about_text", sa.Text(), nullable=True),
+        sa.Column("usage_text", sa.Text(), nullable=True),
+        sa.Column(
+            "logo_name",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=True,
+        ),
+        sa.Column("logo", sa.LargeBinary(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["repository_id"],
+            ["repositories.id"],
+            name=op.f("fk_repository_catalog_data_repository_id_repositories"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("repository_id", name=op.f("pk_repository_catalog_data")),
+        sa.UniqueConstraint("logo_name", name=op.f("uq_repository_catalog_data_logo_name")),
+    )
     op.create_table(
         "repository_tags",
         sa.Column(
@@ -438,6 +488,7 @@ def downgrade() -> None:
 
     op.drop_table("uploads")
     op.drop_table("repository_tags")
+    op.drop_table("repository_catalog_data")
     with op.batch_alter_table("layers", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_layers_digest"))
 
@@ -453,6 +504,8 @@ def downgrade() -> None:
     op.drop_table("repositories")
     op.drop_table("replication_configurations")
     op.drop_table("registry_policies")
+    op.drop_table("public_registry_catalog_data")
+    op.drop_table("public_registry_aliases")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_jobs_due_at"))
 
