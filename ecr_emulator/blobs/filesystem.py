@@ -163,6 +163,7 @@ class _FileWriter:
         self._store = store
         self._upload_id = upload_id
         self._file = file
+        self._digests: dict[tuple[int, str], str] = {}
 
     def append(self, progress: Progress, chunks: Iterable[bytes]) -> Progress:
         """Write *chunks* behind what is there (see :meth:`UploadWriter.append`)."""
@@ -191,13 +192,19 @@ class _FileWriter:
         """Turn the upload into the blob *digest* (see :meth:`UploadWriter.commit`)."""
         algorithm, _ = split_digest(digest)
         self._cut(progress.size)
-        actual = progress.digest
-        if algorithm != "sha256":
-            actual = _digest_of(self._file, algorithm)
-        if actual != digest:
+        if self._digest(progress, algorithm) != digest:
             raise DigestMismatch(digest)
         self._store.move_into_place(self._upload_id, digest)
         self._store.take_hash(self._upload_id)
+
+    def _digest(self, progress: Progress, algorithm: str) -> str:
+        """Return the digest of the upload's bytes; they are read at most once for it."""
+        if algorithm == "sha256":
+            return progress.digest
+        key = (progress.size, algorithm)
+        if key not in self._digests:
+            self._digests[key] = _digest_of(self._file, algorithm)
+        return self._digests[key]
 
     def _cut(self, size: int) -> None:
         """Drop what lies behind *size* bytes."""

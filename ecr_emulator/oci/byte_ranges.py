@@ -43,7 +43,9 @@ def parse_content_range(header: str) -> tuple[int, int] | None:
     The OCI specification writes it ``<start>-<end>``; some clients write RFC 9110's form.
     """
     match = _CONTENT_RANGE.match(header.strip())
-    return None if match is None else (int(match.group(1)), int(match.group(2)))
+    if match is None or int(match.group(2)) < int(match.group(1)):
+        return None
+    return int(match.group(1)), int(match.group(2))
 
 
 def matches_etag(header: str, etag: str) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import uuid
+from collections.abc import Iterable, Iterator
 from urllib.parse import quote
 
 from ecr_emulator.digests import is_digest
@@ -12,6 +14,7 @@ from ecr_emulator.oci.errors import OciError, from_registry_error
 from ecr_emulator.oci.http import Headers, Response
 from ecr_emulator.registry.errors import InvalidLayerPart, LayerAlreadyExists, UploadNotFound
 from ecr_emulator.registry.uploads import SMALLEST_PART, Upload
+from ecr_emulator.wsgi_body import BodyReader
 
 
 def start_upload(context: Context) -> Response:
@@ -24,8 +27,10 @@ def start_upload(context: Context) -> Response:
     digest = query.get("digest")
     if digest is not None:
         _check_digest(digest)
-        upload = context.registry.uploads.start(context.key, context.name)
-        return _complete(context, upload.id, digest)
+        # A layer that is there already is what the client wanted.
+        with contextlib.suppress(LayerAlreadyExists):
+            context.registry.uploads.put(context.key, context.name, digest, context.request.body())
+        return _created(context, digest)
     upload = context.registry.uploads.start(context.key, context.name)
     headers = _upload_headers(context, upload)
     if context.strict_ecr:
@@ -37,13 +42,10 @@ def upload_chunk(context: Context) -> Response:
     """``PATCH /v2/<name>/blobs/uploads/<id>``: add bytes to an upload."""
     context.require("UploadLayerPart")
     upload_id = _upload_id(context)
+    chunks, first_byte = _chunks(context)
     try:
         upload = context.registry.uploads.append(
-            context.key,
-            context.name,
-            upload_id,
-            context.request.body(),
-            first_byte=_first_byte(context),
+            context.key, context.name, upload_id, chunks, first_byte=first_byte
         )
     except InvalidLayerPart as error:
         raise _out_of_order(context, upload_id, error) from None
@@ -86,19 +88,19 @@ def _mount(context: Context, digest: str, from_name: str | None) -> bool:
 
 
 def _complete(context: Context, upload_id: str, digest: str) -> Response:
+    chunks, first_byte = _chunks(context)
     try:
         context.registry.uploads.complete(
             context.key,
             context.name,
             upload_id,
             [digest],
-            chunks=context.request.body(),
-            first_byte=_first_byte(context),
+            chunks=chunks,
+            first_byte=first_byte,
             smallest_part=SMALLEST_PART if context.strict_ecr else 0,
             allow_empty=True,
         )
     except LayerAlreadyExists:
-        # Over this door a layer that is there already is what the client wanted.
         return _created(context, digest)
     except InvalidLayerPart as error:
         raise _out_of_order(context, upload_id, error) from None
@@ -126,16 +128,36 @@ def _out_of_order(context: Context, upload_id: str, error: InvalidLayerPart) -> 
     return refusal
 
 
-def _first_byte(context: Context) -> int | None:
-    """Return where the request says that its bytes begin, if it says so."""
+def _chunks(context: Context) -> tuple[Iterable[bytes], int | None]:
+    """Return the request's bytes, and where it says that they begin, if it says so.
+
+    :raises OciError: its Content-Range is not one, or not that of its bytes.
+    """
+    body = context.request.body()
     header = context.request.header("Content-Range")
     if not header:
-        return None
+        return body, None
     bounds = parse_content_range(header)
-    length = context.request.header("Content-Length")
-    if bounds is None or (length and bounds[1] - bounds[0] + 1 != int(length)):
+    if bounds is None:
         raise OciError(416, "BLOB_UPLOAD_INVALID", "The Content-Range header is not valid.")
-    return bounds[0]
+    first, last = bounds
+    if body.length not in (None, last - first + 1):
+        raise _wrong_size()
+    return _exactly(last - first + 1, body), first
+
+
+def _exactly(size: int, body: BodyReader) -> Iterator[bytes]:
+    """Yield the body, which must have *size* bytes: one without a length may have broken off."""
+    for chunk in body:
+        if body.received > size:
+            raise _wrong_size()
+        yield chunk
+    if body.received != size:
+        raise _wrong_size()
+
+
+def _wrong_size() -> OciError:
+    return OciError(400, "SIZE_INVALID", "The body is not as long as Content-Range says.")
 
 
 def _upload_id(context: Context) -> str:

@@ -162,7 +162,7 @@ class Layers:
         :raises RepositoryNotFound: the repository *name* does not exist.
         """
         with self._database.write() as connection:
-            target = find_repository(connection, key, name)
+            target = find_repository(connection, key, name, for_update=True)
             if self._settings.get_in(connection, key, BLOB_MOUNTING) != "ENABLED":
                 return False
             try:

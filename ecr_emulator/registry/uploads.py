@@ -27,7 +27,7 @@ from ecr_emulator.blobs.store import (
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import repositories, uploads
-from ecr_emulator.digests import digest_bytes
+from ecr_emulator.digests import digest_bytes, is_digest
 from ecr_emulator.registry.errors import (
     EmptyUpload,
     InvalidLayer,
@@ -85,6 +85,7 @@ _FIND = (
         repositories.c.name == bindparam("name"),
     )
 )
+_FIND_FOR_UPDATE = _FIND.with_for_update()
 
 
 class Uploads:
@@ -103,7 +104,7 @@ class Uploads:
         upload_id = str(uuid.uuid4())
         now = self._clock.now()
         with self._database.write() as connection:
-            repository = find_repository(connection, key, name)
+            repository = find_repository(connection, key, name, for_update=True)
             connection.execute(
                 insert(uploads).values(
                     id=upload_id,
@@ -144,8 +145,27 @@ class Uploads:
             self._check_first_byte(key, name, upload, first_byte)
             upload = upload.grown(writer.append(upload.progress, chunks))
             with self._database.write() as connection:
-                self._store(connection, upload)
+                if not self._store(connection, upload):
+                    # The repository was deleted meanwhile, and took the upload along.
+                    self._blobs.discard_upload(upload_id)
+                    raise self._missing(connection, key, name, upload_id)
         return upload
+
+    def put(self, key: RegistryKey, name: str, digest: str, chunks: Iterable[bytes]) -> Layer:
+        """Store a layer in one go; of one that fails, nothing stays.
+
+        :raises InvalidLayer: *chunks* do not have the digest.
+        :raises LayerAlreadyExists: the repository has the layer.
+        :raises RepositoryNotFound: there is no such repository.
+        """
+        upload = self.start(key, name)
+        try:
+            return self.complete(key, name, upload.id, [digest], chunks=chunks, allow_empty=True)
+        except BaseException:
+            with self._database.write() as connection:
+                connection.execute(delete(uploads).where(uploads.c.id == upload.id))
+            self._blobs.discard_upload(upload.id)
+            raise
 
     def complete(
         self,
@@ -181,9 +201,11 @@ class Uploads:
             if upload.smallest_part_size is not None and upload.smallest_part_size < smallest_part:
                 raise LayerPartTooSmall
             digest = self._commit(writer, upload, digests)
+            layer = Layer(digest, upload.progress.size)
             with self._database.write() as connection:
-                layer = Layer(digest, upload.progress.size)
-                is_new = link_blob(connection, upload.repository_id, layer, self._clock.now())
+                # Locks the repository's row as well: nobody deletes it under the link.
+                found = self._find(connection, key, name, upload_id, for_update=True)
+                is_new = link_blob(connection, found.repository_id, layer, self._clock.now())
                 connection.execute(delete(uploads).where(uploads.c.id == upload_id))
         if not is_new:
             raise LayerAlreadyExists(digest, name, key.account)
@@ -211,7 +233,7 @@ class Uploads:
 
     @staticmethod
     def _commit(writer: UploadWriter, upload: Upload, digests: Sequence[str]) -> str:
-        for digest in digests:
+        for digest in filter(is_digest, digests):
             try:
                 writer.commit(upload.progress, digest)
             except DigestMismatch:
@@ -227,8 +249,8 @@ class Uploads:
         if first_byte is not None and first_byte != size:
             raise InvalidLayerPart(key.account, name, upload.id, max(0, size - 1))
 
-    def _store(self, connection: Connection, upload: Upload) -> None:
-        connection.execute(
+    def _store(self, connection: Connection, upload: Upload) -> bool:
+        result = connection.execute(
             update(uploads)
             .where(uploads.c.id == upload.id)
             .values(
@@ -239,19 +261,28 @@ class Uploads:
                 smallest_part_size=upload.smallest_part_size,
             )
         )
+        return result.rowcount == 1
 
-    @staticmethod
-    def _find(connection: Connection, key: RegistryKey, name: str, upload_id: str) -> Upload:
+    @classmethod
+    def _find(
+        cls,
+        connection: Connection,
+        key: RegistryKey,
+        name: str,
+        upload_id: str,
+        *,
+        for_update: bool = False,
+    ) -> Upload:
         parameters = {
             "upload_id": upload_id,
             "account": key.account,
             "region": key.region,
             "name": name,
         }
-        row = connection.execute(_FIND, parameters).one_or_none()
+        statement = _FIND_FOR_UPDATE if for_update else _FIND
+        row = connection.execute(statement, parameters).one_or_none()
         if row is None:
-            find_repository(connection, key, name)
-            raise UploadNotFound(upload_id, name, key.account)
+            raise cls._missing(connection, key, name, upload_id)
         return Upload(
             row.id,
             row.repository_id,
@@ -259,6 +290,17 @@ class Uploads:
             row.last_part_size,
             row.smallest_part_size,
         )
+
+    @staticmethod
+    def _missing(
+        connection: Connection, key: RegistryKey, name: str, upload_id: str
+    ) -> UploadNotFound:
+        """Return the error for an upload that is not there.
+
+        :raises RepositoryNotFound: the repository is not there either.
+        """
+        find_repository(connection, key, name)
+        return UploadNotFound(upload_id, name, key.account)
 
 
 @contextmanager

@@ -140,14 +140,14 @@ class App:
         if chunked:
             overrides.setdefault("wsgi.input_terminated", True)
             overrides.setdefault("HTTP_TRANSFER_ENCODING", "chunked")
-        elif length is None:
-            length = len(stream.getbuffer())
+            overrides.setdefault("CONTENT_LENGTH", "")
+        elif length is not None:
+            overrides.setdefault("CONTENT_LENGTH", str(length))
         builder = EnvironBuilder(
             path,
             f"http://{host}",
             method=method,
             input_stream=stream,
-            content_length=None if chunked else length,
             headers=list((headers or {}).items()),
             environ_overrides=overrides,
         )
