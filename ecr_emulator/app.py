@@ -21,7 +21,9 @@ from ecr_emulator.auth.sigv4 import SignatureVerifier
 from ecr_emulator.auth.tokens import RegistryTokens
 from ecr_emulator.auth.urls import DownloadUrls
 from ecr_emulator.aws.door import AwsDoor
-from ecr_emulator.aws.ecr import operations
+from ecr_emulator.aws.ecr import operations as ecr_operations
+from ecr_emulator.aws.ecr_public import operations as ecr_public_operations
+from ecr_emulator.aws.ecr_public.logos import logo_blueprint
 from ecr_emulator.aws.operation_calls import ApiServices
 from ecr_emulator.blobs.filesystem import FilesystemBlobStore
 from ecr_emulator.clock import Clock
@@ -68,7 +70,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     secret = installation_secret(database)
     blob_store = FilesystemBlobStore(settings.data_dir, durability=settings.durability)
     registry = Registry(
-        database, blob_store, clock, action_names("ecr", operations.service.operations)
+        database,
+        blob_store,
+        clock,
+        known_actions=action_names("ecr", ecr_operations.service.operations),
+        public_actions=action_names("ecr-public", ecr_public_operations.service.operations),
     )
     access, tokens, urls = Access(), RegistryTokens(secret, clock), DownloadUrls(secret, clock)
     page_tokens = PageTokens(secret)
@@ -90,13 +96,14 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
             max_manifest=settings.max_manifest,
         )
     )
-    addresses = RegistryAddresses(settings.registry_host)
+    addresses = RegistryAddresses(settings.registry_host, settings.public_registry_host)
     services = ApiServices(registry, access, tokens, urls, page_tokens, addresses)
     aws = AwsDoor(
         services, SignatureVerifier(credentials, clock), temporary, settings.max_json_body
     )
     flask = Flask("ecr_emulator", static_folder=None)
     flask.register_blueprint(aws.blueprint())
+    flask.register_blueprint(logo_blueprint(registry))
     flask.register_blueprint(admin_blueprint(registry))
     flask.register_error_handler(404, _not_found)
     flask.register_error_handler(405, _not_found)

@@ -21,14 +21,22 @@ from ecr_emulator.auth.sigv4 import SignatureVerifier
 from ecr_emulator.aws import errors, sts
 from ecr_emulator.aws.ecr import operations as ecr_operations
 from ecr_emulator.aws.ecr.context import EcrContext
+from ecr_emulator.aws.ecr_public import operations as ecr_public_operations
+from ecr_emulator.aws.ecr_public.context import EcrPublicContext
 from ecr_emulator.aws.errors import AwsError
-from ecr_emulator.aws.operation_calls import ApiServices
+from ecr_emulator.aws.operation_calls import ApiServices, CallContext
+from ecr_emulator.aws.operations import Operations
 from ecr_emulator.endpoints import Endpoint, is_host
 from ecr_emulator.wsgi_body import BodyError, BodyReader, BodyTooLarge
 
 logger = logging.getLogger(__name__)
 
-_TARGETS = {ecr_operations.service.target_prefix: ecr_operations}
+#: The APIs by what stands before the operation in X-Amz-Target: the operations of each, and
+#: what they are handed.
+_APIS: dict[str, tuple[Operations[Any], type[CallContext]]] = {
+    ecr_operations.service.target_prefix: (ecr_operations, EcrContext),
+    ecr_public_operations.service.target_prefix: (ecr_public_operations, EcrPublicContext),
+}
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -73,14 +81,16 @@ class AwsDoor:
 
     def _call_json(self, signed: SignedRequest, endpoint: Endpoint) -> bytes:
         prefix, _, name = signed.headers.get("x-amz-target", "").partition(".")
-        operations = _TARGETS.get(prefix)
-        if operations is None or name not in operations.service.operations:
+        if prefix not in _APIS:
+            raise errors.unknown_operation()
+        operations, context_of_api = _APIS[prefix]
+        if name not in operations.service.operations:
             raise errors.unknown_operation()
         try:
             caller = self.verifier.verify(signed, (operations.service.name,))
         except AuthenticationFailure as failure:
             raise errors.from_authentication_failure(failure.code, failure.message) from None
-        context = EcrContext(self.services, caller.principal, caller.region, endpoint)
+        context = context_of_api(self.services, caller.principal, caller.region, endpoint)
         return operations.dispatch(name, context, signed.body)
 
 

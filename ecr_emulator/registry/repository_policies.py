@@ -26,11 +26,19 @@ class RepositoryPolicies:
     """The policies of every repository.
 
     :param known_actions: the names of ECR's actions (``ecr:PutImage``, …) a policy may name.
+    :param public_actions: those of ECR Public's actions. The policy of a public repository may
+        name both services' (samples of ``ecr-public set-repository-policy`` in the AWS CLI).
     """
 
-    def __init__(self, database: Database, known_actions: Collection[str]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        known_actions: Collection[str],
+        public_actions: Collection[str],
+    ) -> None:
         self._database = database
         self._known_actions = known_actions
+        self._known_in_public = frozenset({*known_actions, *public_actions})
 
     def get(self, key: RegistryKey, name: str) -> str:
         """Return a repository's policy.
@@ -48,14 +56,15 @@ class RepositoryPolicies:
         :raises InvalidParameter: *text* is no policy that ECR takes.
         :raises RepositoryNotFound: there is no such repository.
         """
+        known = self._known_in_public if key.is_public else self._known_actions
         try:
-            validate_repository_policy(text, self._known_actions)
+            validate_repository_policy(text, known)
         except InvalidPolicy:
             raise InvalidParameter.at(_MEMBER, "Invalid repository policy provided") from None
         rendered = render_policy(text, partition=key.partition)
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
-            action = "ecr:SetRepositoryPolicy"
+            action = f"{key.service}:SetRepositoryPolicy"
             if not force and locks_out(
                 parse_policy(text), caller_arn, action, repository_arn=repository.arn
             ):
