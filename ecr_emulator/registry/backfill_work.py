@@ -1,0 +1,249 @@
+"""The work behind replication backfills: finding the images, replicating them, forgetting.
+
+A backfill is worked off in batches. Each image's result and the counts change in one
+transaction with its arrival at the destination, so a worker that dies loses and repeats
+nothing that shows.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Connection, delete, false, insert, literal, or_, select, true, update
+from sqlalchemy.sql.elements import ColumnElement
+
+from ecr_emulator.clock import Clock
+from ecr_emulator.db.engine import Database
+from ecr_emulator.db.replication_tables import backfill_items, backfills
+from ecr_emulator.db.schema import image_tags, images, repositories
+from ecr_emulator.jobs.queue import JobQueue
+from ecr_emulator.jobs.worker import JobFunction
+from ecr_emulator.registry.backfill import (
+    COMPLETE,
+    FAILED,
+    FAILED_SHARE,
+    FAILURES_LOOKED_AT_FROM,
+    FORGET_BACKFILL,
+    IN_PROGRESS,
+    PREPARE_BACKFILL,
+    PREPARING,
+    RUN_BACKFILL,
+    STOPPED,
+    STOPPING,
+    TOO_MANY_FAILURES,
+    Backfill,
+    end_backfill,
+    find_backfill,
+)
+from ecr_emulator.registry.images import ACTIVE, ImageId
+from ecr_emulator.registry.replication_configurations import replication_rules
+from ecr_emulator.registry.replication_copy import ImageCopier, Outcome
+from ecr_emulator.registry.replication_log import ReplicationLog
+from ecr_emulator.registry.replication_queue import Route
+
+#: Replications in one job: other jobs get their turn between two batches.
+_BATCH = 100
+
+
+class BackfillWork:
+    """Does the work of every registry's backfills."""
+
+    def __init__(
+        self,
+        database: Database,
+        jobs: JobQueue,
+        copier: ImageCopier,
+        log: ReplicationLog,
+        clock: Clock,
+    ) -> None:
+        self._database = database
+        self._jobs = jobs
+        self._copier = copier
+        self._log = log
+        self._clock = clock
+
+    def job_functions(self) -> dict[str, JobFunction]:
+        """Return what does the jobs of backfills."""
+        return {
+            PREPARE_BACKFILL: self.prepare,
+            RUN_BACKFILL: self.run,
+            FORGET_BACKFILL: self.forget,
+        }
+
+    def prepare(self, payload: dict[str, Any]) -> None:
+        """Note every image, with each of its tags, that the registry's rules send there.
+
+        Archived images cannot be pulled, and are left out.
+        """
+        with self._database.write() as connection:
+            backfill = find_backfill(connection, payload["backfill"])
+            if backfill is None or backfill.status != PREPARING:
+                return
+            total = self._note_images(connection, backfill)
+            connection.execute(
+                update(backfills)
+                .where(backfills.c.id == backfill.row_id)
+                .values(status=IN_PROGRESS, total=total)
+            )
+            if total == 0:
+                end_backfill(connection, self._jobs, backfill, COMPLETE, self._clock.now())
+            else:
+                self._queue_batch(connection, backfill, after=0)
+
+    @staticmethod
+    def _note_images(connection: Connection, backfill: Backfill) -> int:
+        found = (
+            select(literal(backfill.row_id), repositories.c.name, images.c.digest, image_tags.c.tag)
+            .select_from(repositories)
+            .join(images, images.c.repository_id == repositories.c.id)
+            .outerjoin(image_tags, image_tags.c.image_id == images.c.id)
+            .where(
+                repositories.c.account == backfill.key.account,
+                repositories.c.region == backfill.key.region,
+                images.c.status == ACTIVE,
+                _is_covered(connection, backfill),
+            )
+            # In the order in which they were pushed, so the images of an index come before it.
+            .order_by(images.c.id, image_tags.c.tag)
+        )
+        columns = ["backfill_id", "repository_name", "digest", "tag"]
+        return connection.execute(insert(backfill_items).from_select(columns, found)).rowcount
+
+    def run(self, payload: dict[str, Any]) -> None:
+        """Replicate the next images, and queue a job for those after them."""
+        row_id, after = payload["backfill"], payload["after"]
+        backfill, batch = self._begin_batch(row_id, after)
+        if backfill is None:
+            return
+        for item_id, name, digest, tag in batch:
+            if self._status(row_id) != IN_PROGRESS:
+                break
+            self._replicate(
+                backfill, item_id, Route(backfill.key, backfill.destination, name), digest, tag
+            )
+            after = item_id
+        self._end_batch(row_id, after)
+
+    def _begin_batch(
+        self, row_id: int, after: int
+    ) -> tuple[Backfill | None, list[tuple[int, str, str, str | None]]]:
+        items = backfill_items.c
+        with self._database.write() as connection:
+            backfill = find_backfill(connection, row_id)
+            if backfill is None or backfill.status not in (IN_PROGRESS, STOPPING):
+                return None, []
+            connection.execute(
+                update(backfills).where(backfills.c.id == row_id).values(is_replicating=True)
+            )
+            rows = connection.execute(
+                select(items.id, items.repository_name, items.digest, items.tag)
+                .where(items.backfill_id == row_id, items.id > after, items.status.is_(None))
+                .order_by(items.id)
+                .limit(_BATCH)
+            )
+            return backfill, [(row[0], row[1], row[2], row[3]) for row in rows]
+
+    def _status(self, row_id: int) -> str | None:
+        query = select(backfills.c.status).where(backfills.c.id == row_id)
+        status: str | None = self._database.reader().execute(query).scalar()
+        return status
+
+    def _replicate(
+        self, backfill: Backfill, item_id: int, route: Route, digest: str, tag: str | None
+    ) -> None:
+        def conclude(connection: Connection, outcome: Outcome) -> None:
+            self._log.record(connection, route, ImageId(digest, tag), outcome)
+            self._conclude(connection, backfill.row_id, item_id, outcome)
+
+        self._copier.copy(route, digest, tag, conclude)
+
+    def _conclude(
+        self, connection: Connection, row_id: int, item_id: int, outcome: Outcome
+    ) -> None:
+        """Record one result and count it, once however often it is come to."""
+        codes = outcome.child_failure_codes
+        changed = connection.execute(
+            update(backfill_items)
+            .where(backfill_items.c.id == item_id, backfill_items.c.status.is_(None))
+            .values(
+                status=outcome.status,
+                failure_code=outcome.failure_code,
+                child_failure_codes=None if codes is None else list(codes),
+            )
+        ).rowcount
+        backfill = find_backfill(connection, row_id)
+        if not changed or backfill is None or backfill.progress is None:
+            return
+        progress = backfill.progress
+        completed, failed = progress.completed, progress.failed
+        failure_codes = dict.fromkeys(progress.failure_codes)
+        if outcome.failure_code is None:
+            completed += 1
+        else:
+            failed += 1
+            failure_codes[outcome.failure_code] = None
+        connection.execute(
+            update(backfills)
+            .where(backfills.c.id == row_id)
+            .values(completed=completed, failed=failed, failure_codes=list(failure_codes))
+        )
+        done = completed + failed
+        if done >= FAILURES_LOOKED_AT_FROM and failed >= FAILED_SHARE * done:
+            end_backfill(
+                connection,
+                self._jobs,
+                backfill,
+                FAILED,
+                self._clock.now(),
+                failure_code=TOO_MANY_FAILURES,
+            )
+
+    def _end_batch(self, row_id: int, after: int) -> None:
+        items = backfill_items.c
+        with self._database.write() as connection:
+            backfill = find_backfill(connection, row_id)
+            if backfill is None or backfill.has_ended:
+                return
+            now = self._clock.now()
+            if backfill.status == STOPPING:
+                end_backfill(connection, self._jobs, backfill, STOPPED, now)
+                return
+            # Up to *after* all is done: a batch begins where the one before it ended.
+            left = select(items.id).where(
+                items.backfill_id == row_id, items.id > after, items.status.is_(None)
+            )
+            if connection.execute(left.limit(1)).first() is None:
+                end_backfill(connection, self._jobs, backfill, COMPLETE, now)
+                return
+            connection.execute(
+                update(backfills).where(backfills.c.id == row_id).values(is_replicating=False)
+            )
+            self._queue_batch(connection, backfill, after)
+
+    def _queue_batch(self, connection: Connection, backfill: Backfill, after: int) -> None:
+        payload = {"backfill": backfill.row_id, "after": after}
+        self._jobs.add(connection, RUN_BACKFILL, payload)
+
+    def forget(self, payload: dict[str, Any]) -> None:
+        """Delete a backfill whose time is over, with its results."""
+        with self._database.write() as connection:
+            connection.execute(delete(backfills).where(backfills.c.id == payload["backfill"]))
+
+
+def _is_covered(connection: Connection, backfill: Backfill) -> ColumnElement[bool]:
+    """Return the condition that a rule sends a repository to the backfill's destination."""
+    rules = [
+        rule
+        for rule in replication_rules(connection, backfill.key)
+        if backfill.destination in rule.destinations
+    ]
+    if any(rule.prefixes is None for rule in rules):
+        return true()
+    return or_(
+        false(),
+        *(
+            repositories.c.name.startswith(prefix, autoescape=True)
+            for rule in rules
+            for prefix in rule.prefixes or ()
+        ),
+    )

@@ -1,0 +1,261 @@
+"""Copying an image, and all it names, to the repository of the same name elsewhere.
+
+Blobs are kept once for all registries, so a copy is links to blobs, the manifest and the
+tag. What is there already stays: a copy may be made any number of times. Each image of an
+index is copied in a transaction of its own, before the index, so that a large one does not
+hold up other writers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, select
+
+from ecr_emulator import media_types
+from ecr_emulator.clock import Clock
+from ecr_emulator.db.engine import Database
+from ecr_emulator.db.schema import image_children, image_layers, image_tags, images, layers
+from ecr_emulator.db.schema import manifests as manifest_bodies
+from ecr_emulator.db.upsert import insert_once, put_row
+from ecr_emulator.registry.errors import ImageNotFound, RegistryError, RepositoryNotFound
+from ecr_emulator.registry.image_push import store_image
+from ecr_emulator.registry.images import Image, ImageId, find_image
+from ecr_emulator.registry.manifests import Manifest, parse_manifest
+from ecr_emulator.registry.replication_access import (
+    CREATE_REPOSITORY,
+    REPLICATE_IMAGE,
+    decide_replication,
+)
+from ecr_emulator.registry.replication_destination import create_destination_repository
+from ecr_emulator.registry.replication_errors import ReplicationDenied
+from ecr_emulator.registry.replication_queue import Route
+from ecr_emulator.registry.repository import Repository, find_repository
+from ecr_emulator.registry.resource_tags import tags_of
+
+COMPLETE = "COMPLETE"
+FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How the replication of one image ended.
+
+    :ivar failure_code: why it failed; ``None`` when it did not.
+    :ivar child_failure_codes: why images that an index lists failed, each reason once;
+        ``None`` for what is no index.
+    """
+
+    failure_code: str | None = None
+    child_failure_codes: tuple[str, ...] | None = None
+
+    @property
+    def status(self) -> str:
+        """The status as the API names it."""
+        return COMPLETE if self.failure_code is None else FAILED
+
+
+#: Gets the outcome, in the transaction that made it so.
+Conclude = Callable[[Connection, Outcome], None]
+
+
+class ImageCopier:
+    """Copies images between the registries of this installation."""
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    def copy(self, route: Route, digest: str, tag: str | None, conclude: Conclude) -> None:
+        """Copy the image *digest* along *route*, and give it *tag* there.
+
+        A tag that names another image there moves, unless it is immutable: then the image
+        arrives without it (user guide, "Private image replication"). A refusal is an
+        outcome, and not an exception.
+
+        :param conclude: called once.
+        """
+        children = self._children_first(route, digest)
+        codes = dict.fromkeys(
+            code for child in children if (code := self._copy_child(route, child)) is not None
+        )
+        child_codes = tuple(codes) if children else None
+        try:
+            manifest = self._read(route, digest)
+            if manifest.content.is_index:
+                child_codes = child_codes or ()
+            with self._database.write() as connection:
+                self._arrive(connection, route, digest, manifest, tag)
+                conclude(connection, Outcome(None, child_codes))
+        except RegistryError as error:
+            with self._database.write() as connection:
+                conclude(connection, Outcome(failure_code(error), child_codes))
+
+    def _copy_child(self, route: Route, digest: str) -> str | None:
+        """Copy an image that an index lists; return why it failed, if it did."""
+        if self._is_there(route, digest):
+            return None
+        try:
+            manifest = self._read(route, digest)
+            with self._database.write() as connection:
+                self._arrive(connection, route, digest, manifest, None)
+        except RegistryError as error:
+            return failure_code(error)
+        return None
+
+    def _children_first(self, route: Route, root: str) -> list[str]:
+        """Return all that the index *root* lists, and what those list, listed before lister."""
+        ordered: dict[str, None] = {}
+        visited: set[str] = set()
+        pending = [(root, False)]
+        with self._database.read() as connection:
+            try:
+                repository = find_repository(connection, route.source, route.repository_name)
+            except RepositoryNotFound:
+                return []
+            while pending:
+                digest, is_after_its_children = pending.pop()
+                if is_after_its_children:
+                    ordered[digest] = None
+                elif digest not in visited:
+                    visited.add(digest)
+                    pending.append((digest, True))
+                    listed = _children(connection, repository, digest)
+                    pending.extend((child, False) for child in listed)
+        del ordered[root]
+        return list(ordered)
+
+    def _is_there(self, route: Route, digest: str) -> bool:
+        connection = self._database.reader()
+        try:
+            repository = find_repository(connection, route.destination, route.repository_name)
+        except RepositoryNotFound:
+            return False
+        return find_image(connection, repository, ImageId(digest=digest)) is not None
+
+    def _read(self, route: Route, digest: str) -> _Source:
+        """Read the manifest of an image at the source, before any lock is taken."""
+        connection = self._database.reader()
+        image = _source_image(connection, route, digest)
+        query = select(manifest_bodies.c.body).where(manifest_bodies.c.image_id == image.id)
+        body = connection.execute(query).scalar()
+        if body is None:
+            raise _not_found(route, digest)
+        return _Source(body, parse_manifest(body, image.media_type))
+
+    def _arrive(
+        self,
+        connection: Connection,
+        route: Route,
+        digest: str,
+        manifest: _Source,
+        tag: str | None,
+    ) -> None:
+        now = self._clock.now()
+        # Once more, and first: the source may have lost it since, and its blobs with it.
+        original = _source_image(connection, route, digest)
+        repository = self._destination(connection, route)
+        image = find_image(connection, repository, ImageId(digest=digest))
+        if image is None:
+            query = select(image_layers.c.digest).where(image_layers.c.image_id == original.id)
+            for layer in connection.execute(query).scalars().all():
+                insert_once(
+                    connection, layers, repository_id=repository.id, digest=layer, linked_at=now
+                )
+            image = store_image(
+                connection, repository, manifest.content, digest, manifest.body, now
+            )
+        if tag is None:
+            return
+        tagged = find_image(connection, repository, ImageId(tag=tag))
+        if tagged is not None and (
+            tagged.id == image.id or repository.tag_mutability.is_immutable(tag)
+        ):
+            return
+        put_row(
+            connection,
+            image_tags,
+            repository_id=repository.id,
+            tag=tag,
+            image_id=image.id,
+            tagged_at=now,
+        )
+
+    def _destination(self, connection: Connection, route: Route) -> Repository:
+        """Return the repository at the destination, made if need be and allowed.
+
+        :raises ReplicationDenied: the destination does not let the source.
+        """
+        key, name = route.destination, route.repository_name
+        try:
+            repository = find_repository(connection, key, name, for_update=True)
+        except RepositoryNotFound:
+            check_allowed(connection, self._clock, route, REPLICATE_IMAGE, None)
+            check_allowed(connection, self._clock, route, CREATE_REPOSITORY, None)
+            return create_destination_repository(connection, key, name, self._clock.now())
+        check_allowed(connection, self._clock, route, REPLICATE_IMAGE, repository)
+        return repository
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A manifest at the source: its bytes and what they say."""
+
+    body: bytes
+    content: Manifest
+
+
+def check_allowed(
+    connection: Connection, clock: Clock, route: Route, action: str, repository: Repository | None
+) -> None:
+    """Check that the destination lets the source do *action*.
+
+    :param repository: the one at the destination, if it exists.
+    :raises ReplicationDenied: it does not.
+    """
+    decision = decide_replication(
+        connection,
+        route.source,
+        route.destination,
+        route.repository_name,
+        action,
+        repository_tags={} if repository is None else tags_of(connection, repository.id),
+        now=clock.now(),
+    )
+    if not decision.allowed:
+        raise ReplicationDenied(decision.reason)
+
+
+def failure_code(error: RegistryError) -> str:
+    """Return the code under which a refused replication is reported.
+
+    The API documents no values. These are the names of the exceptions that the refused step
+    answers, as CloudTrail shows them (user guide, "Private registry permissions").
+    """
+    return error.code.removesuffix("Exception")
+
+
+def _children(connection: Connection, repository: Repository, digest: str) -> list[str]:
+    query = (
+        select(image_children.c.digest)
+        .join(images, images.c.id == image_children.c.image_id)
+        .where(
+            images.c.repository_id == repository.id,
+            images.c.digest == digest,
+            images.c.media_type.in_(media_types.INDEX_TYPES),
+        )
+    )
+    return list(connection.execute(query).scalars())
+
+
+def _source_image(connection: Connection, route: Route, digest: str) -> Image:
+    repository = find_repository(connection, route.source, route.repository_name)
+    image = find_image(connection, repository, ImageId(digest=digest))
+    if image is None:
+        raise _not_found(route, digest)
+    return image
+
+
+def _not_found(route: Route, digest: str) -> ImageNotFound:
+    return ImageNotFound(digest, None, route.repository_name, route.source.account)
