@@ -20,6 +20,8 @@ from ecr_emulator.registry.image_deletes import ImageDeletes
 from ecr_emulator.registry.image_push import ImagePush
 from ecr_emulator.registry.image_reads import ImageReads
 from ecr_emulator.registry.layers import Layers
+from ecr_emulator.registry.public_registries import PublicRegistries
+from ecr_emulator.registry.public_repositories import PublicRepositories
 from ecr_emulator.registry.registry_policies import RegistryPolicies
 from ecr_emulator.registry.replication_configurations import ReplicationConfigurations
 from ecr_emulator.registry.replication_copy import ImageCopier
@@ -27,15 +29,18 @@ from ecr_emulator.registry.replication_log import ReplicationLog
 from ecr_emulator.registry.replication_queue import ReplicationQueue
 from ecr_emulator.registry.replication_work import ReplicationWork
 from ecr_emulator.registry.repositories import Repositories
+from ecr_emulator.registry.repository_catalog import RepositoryCatalog
 from ecr_emulator.registry.repository_policies import RepositoryPolicies
 from ecr_emulator.registry.resource_tags import ResourceTags
+from ecr_emulator.registry.tag_details import TagDetails
 from ecr_emulator.registry.uploads import Uploads
 
 
 class Registry:
-    """All private registries, one for each account and region.
+    """All registries: the private one of each account and region, and each account's public one.
 
     :param known_actions: the names of ECR's actions, which policies may name.
+    :param public_actions: those of ECR Public's.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class Registry:
         blob_store: BlobStore,
         clock: Clock,
         known_actions: Collection[str],
+        public_actions: Collection[str],
     ) -> None:
         self.jobs = JobQueue(database, clock)
         self._database = database
@@ -51,7 +57,7 @@ class Registry:
         self.account_settings = AccountSettings(database)
         self.repositories = Repositories(database, clock)
         self.resource_tags = ResourceTags(database)
-        self.policies = RepositoryPolicies(database, known_actions)
+        self.policies = RepositoryPolicies(database, known_actions, public_actions)
         self.layers = Layers(database, blob_store, self.account_settings, clock)
         self.uploads = Uploads(database, blob_store, clock)
         self._replication_queue = ReplicationQueue(self.jobs)
@@ -65,6 +71,11 @@ class Registry:
         copying = (database, self.jobs, ImageCopier(database, clock), self.replication_log, clock)
         self._replication_work = ReplicationWork(*copying)
         self._backfill_work = BackfillWork(*copying)
+
+        self.public_registries = PublicRegistries(database)
+        self.public_repositories = PublicRepositories(self.repositories)
+        self.catalog = RepositoryCatalog(database)
+        self.tag_details = TagDetails(database)
 
     def job_functions(self) -> dict[str, JobFunction]:
         """Return what does each kind of job that the registry queues."""
