@@ -35,6 +35,7 @@ from ecr_emulator.jobs.worker import JobWorker
 from ecr_emulator.oci.authentication import Authenticator
 from ecr_emulator.oci.context import DoorServices
 from ecr_emulator.oci.door import OciDoor
+from ecr_emulator.oci.public import PublicDoor
 from ecr_emulator.policy.actions import action_names
 from ecr_emulator.registry.core import Registry
 
@@ -84,19 +85,19 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     if permissive:
         credentials = PermissiveCredentials(credentials)
 
-    oci = OciDoor(
-        DoorServices(
-            registry=registry,
-            authenticator=Authenticator(
-                tokens, access, permissive=permissive, default_region=settings.default_region
-            ),
-            urls=urls,
-            page_tokens=page_tokens,
-            strict_ecr=settings.strict_ecr,
-            max_manifest=settings.max_manifest,
-        )
-    )
     addresses = RegistryAddresses(settings.registry_host, settings.public_registry_host)
+    door_services = DoorServices(
+        registry=registry,
+        authenticator=Authenticator(
+            tokens, access, permissive=permissive, default_region=settings.default_region
+        ),
+        urls=urls,
+        page_tokens=page_tokens,
+        strict_ecr=settings.strict_ecr,
+        max_manifest=settings.max_manifest,
+    )
+    public = PublicDoor(door_services, tokens, addresses, permissive=permissive)
+    oci = OciDoor(door_services, public)
     services = ApiServices(registry, access, tokens, urls, page_tokens, addresses)
     aws = AwsDoor(
         services, SignatureVerifier(credentials, clock), temporary, settings.max_json_body

@@ -31,3 +31,7 @@ class Principal:
 def root_principal(account: str) -> Principal:
     """Return the root user of *account* (12 digits)."""
     return Principal(account=account, arn=f"arn:aws:iam::{account}:root", user_id=account)
+
+
+#: Whoever has no credentials.
+ANONYMOUS = Principal(account="", arn="anonymous", user_id="anonymous")

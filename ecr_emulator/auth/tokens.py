@@ -85,10 +85,11 @@ class RegistryTokens:
         registry_account: str,
         region: str,
         service: TokenService = "ecr",
+        lifetime: timedelta = TOKEN_LIFETIME,
     ) -> IssuedToken:
-        """Return a token for the registry of *registry_account*, good for twelve hours."""
+        """Return a token for the registry of *registry_account*."""
         issued = int(self._clock.now().timestamp())
-        expires = issued + int(TOKEN_LIFETIME.total_seconds())
+        expires = issued + int(lifetime.total_seconds())
         claims = {
             "account": principal.account,
             "arn": principal.arn,

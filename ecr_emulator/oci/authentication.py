@@ -11,19 +11,26 @@ from functools import lru_cache
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.auth.access import Access, AccessDenied
-from ecr_emulator.auth.principals import Principal, root_principal
+from ecr_emulator.auth.principals import ANONYMOUS, Principal, root_principal
 from ecr_emulator.auth.tokens import (
     USER_NAME,
     ExpiredToken,
     InvalidToken,
     MalformedBasicHeader,
     RegistryTokens,
+    TokenClaims,
     parse_basic,
 )
 from ecr_emulator.endpoints import registry_of_host
 from ecr_emulator.oci.errors import OciError
 from ecr_emulator.oci.http import Request, Response
 
+_PINGS = ("/v2/", "/v2")
+#: What anyone may do in a public registry; no policy can forbid it (ECR Public user guide,
+#: "Public repository policies").
+_PUBLIC_READS = frozenset(
+    {"BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer", "ListImages"}
+)
 #: The account of a caller whose credentials are not checked (``--auth permissive``).
 _PERMISSIVE_ACCOUNT = "000000000000"
 
@@ -41,6 +48,14 @@ class NotAuthenticated(Exception):
             ("Content-Type", "text/plain; charset=utf-8"),
         ]
         return Response(401, headers, b"Not Authorized\n")
+
+
+class AnonymousRefused(OciError):
+    """Nobody in particular asks for what only principals of AWS may do."""
+
+    def __init__(self) -> None:
+        # The text is seen in public issue threads, the status likeliest.
+        super().__init__(403, "DENIED", "Not Authorized")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +81,7 @@ class Authenticator:
         self._default_region = default_region
 
     def authenticate(self, request: Request) -> Caller:
-        """Return who asks and in which registry.
+        """Return who asks and in which private registry.
 
         :raises NotAuthenticated: the request has no credentials.
         :raises OciError: the credentials do not let anybody in.
@@ -74,18 +89,13 @@ class Authenticator:
         header = request.environ.get("HTTP_AUTHORIZATION")
         if not header:
             raise NotAuthenticated
-        try:
-            password = _password(header)
-            claims = self._tokens.verify_password(password)
-        except ExpiredToken:
-            message = "Your authorization token has expired. Reauthenticate and try again."
-            raise OciError(403, "DENIED", message) from None
-        except (InvalidToken, MalformedBasicHeader):
-            if self._permissive:
-                return self._anybody(request)
-            # ECR's status for what is no token; the text is the likeliest.
-            raise OciError(400, "DENIED", "The authorization token is invalid.") from None
+        claims = self._claims(header)
+        if claims is None:
+            return self._anybody(request)
         host_key = registry_of_host(str(request.environ.get("HTTP_HOST", "")))
+        if claims.service != "ecr" and (host_key is not None or request.path not in _PINGS):
+            # Public registries may be reached by the same host, so one can log in to it.
+            raise _invalid_token()
         if host_key is None:
             return Caller(claims.principal, RegistryKey(claims.registry_account, claims.region))
         if host_key.region != claims.region:
@@ -94,13 +104,44 @@ class Authenticator:
             raise OciError(403, "DENIED", message)
         return Caller(claims.principal, host_key)
 
+    def principal_for_public(self, request: Request) -> Principal | None:
+        """Return who asks for something in a public registry; the token may be any registry's.
+
+        :returns: the anonymous principal for a request without credentials; ``None`` when
+            they are not checked.
+        :raises OciError: the credentials do not let anybody in.
+        """
+        header = request.environ.get("HTTP_AUTHORIZATION")
+        if not header:
+            return ANONYMOUS
+        claims = self._claims(header)
+        return None if claims is None else claims.principal
+
+    def _claims(self, header: str) -> TokenClaims | None:
+        """Return what the token in a Basic header says; ``None`` for what is let in unchecked."""
+        try:
+            return self._tokens.verify_password(password_of(header))
+        except ExpiredToken:
+            message = "Your authorization token has expired. Reauthenticate and try again."
+            raise OciError(403, "DENIED", message) from None
+        except (InvalidToken, MalformedBasicHeader):
+            if self._permissive:
+                return None
+            raise _invalid_token() from None
+
     def check(self, caller: Caller, action: str, repository: str | None) -> None:
         """Let the caller do *action*, or refuse.
 
         :raises OciError: the caller may not.
         """
+        key = caller.key
+        if key.is_public:
+            if action in _PUBLIC_READS:
+                return
+            if caller.principal == ANONYMOUS:
+                raise AnonymousRefused
         try:
-            self._access.check(caller.principal, f"ecr:{action}", caller.key, repository)
+            self._access.check(caller.principal, f"{key.service}:{action}", key, repository)
         except AccessDenied as error:
             raise OciError(403, "DENIED", error.message) from None
 
@@ -110,9 +151,17 @@ class Authenticator:
         return Caller(root_principal(key.account), key)
 
 
+def _invalid_token() -> OciError:
+    # ECR's status for what is no token; the text is the likeliest.
+    return OciError(400, "DENIED", "The authorization token is invalid.")
+
+
 @lru_cache(maxsize=1024)
-def _password(header: str) -> str:
-    """Return the password of a Basic header; ECR has the one user name."""
+def password_of(header: str) -> str:
+    """Return the password of a Basic header; ECR has the one user name.
+
+    :raises MalformedBasicHeader: the header is no such thing, or has another user name.
+    """
     user, password = parse_basic(header)
     if user != USER_NAME:
         raise MalformedBasicHeader("not ECR's user name")

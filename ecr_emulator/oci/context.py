@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.auth.page_tokens import PageTokens
@@ -30,13 +31,19 @@ class DoorServices:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """One request, authenticated: who asks for what, in which repository."""
+    """One request, authenticated: who asks for what, in which repository.
+
+    :ivar name: the repository's name.
+    :ivar path_name: its name as the request's path has it: a public repository's begins with
+        the alias of its registry.
+    """
 
     services: DoorServices
     request: Request
     caller: Caller
     name: str
     reference: str
+    path_name: str
 
     @property
     def registry(self) -> Registry:
@@ -47,6 +54,11 @@ class Context:
     def key(self) -> RegistryKey:
         """The registry that is asked."""
         return self.caller.key
+
+    @property
+    def repository_path(self) -> str:
+        """The path of the repository at this door, percent-encoded."""
+        return f"/v2/{quote(self.path_name)}"
 
     @property
     def strict_ecr(self) -> bool:

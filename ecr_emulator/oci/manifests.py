@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from urllib.parse import quote
-
 from ecr_emulator.digests import is_digest
 from ecr_emulator.oci.byte_ranges import matches_etag
 from ecr_emulator.oci.context import Context
@@ -60,7 +58,7 @@ def put_manifest(context: Context) -> Response:
     except LayersNotFound as error:
         raise OciError(400, "MANIFEST_BLOB_UNKNOWN", error.message) from None
     headers = [
-        ("Location", f"/v2/{quote(context.name)}/manifests/{digest}"),
+        ("Location", f"{context.repository_path}/manifests/{digest}"),
         ("Docker-Content-Digest", digest),
     ]
     if subject is not None:

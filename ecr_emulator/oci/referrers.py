@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from ecr_emulator import media_types
 from ecr_emulator.auth.page_tokens import InvalidPageToken
@@ -25,7 +25,7 @@ def list_referrers(context: Context) -> Response:
     if not is_digest(subject):
         raise OciError(400, "DIGEST_INVALID", "The digest is not valid.")
     artifact_type = context.request.query.get("artifactType")
-    path = f"/v2/{quote(context.name)}/referrers/{subject}"
+    path = f"{context.repository_path}/referrers/{subject}"
     bound_to = (path, context.key.account, context.key.region, artifact_type)
     found = context.registry.images.referrers(
         context.key,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from urllib.parse import quote, urlencode
+from urllib.parse import urlencode
 
 from ecr_emulator.auth.page_tokens import InvalidPageToken
 from ecr_emulator.oci.context import Context
@@ -27,7 +27,7 @@ def list_tags(context: Context) -> Response:
     def page(last: str, limit: int) -> list[str]:
         return context.registry.images.tags(context.key, context.name, after=last, limit=limit)
 
-    response = _page(context, f"/v2/{quote(context.name)}/tags/list", "tags", page)
+    response = _page(context, f"{context.repository_path}/tags/list", "tags", page)
     if context.strict_ecr:
         response.headers[0] = ("Content-Type", "text/plain; charset=utf-8")
     return response
@@ -57,7 +57,7 @@ def _page(
         except InvalidPageToken:
             raise _refusal("NextToken", "Invalid next token provided") from None
     items = fetch(last, limit + 1)
-    document: dict[str, object] = {"name": context.name} if context.name else {}
+    document: dict[str, object] = {"name": context.path_name} if context.name else {}
     document[member] = items[:limit]
     headers = [("Content-Type", "application/json")]
     if limit and len(items) > limit:

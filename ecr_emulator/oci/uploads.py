@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Iterable, Iterator
-from urllib.parse import quote
 
 from ecr_emulator.digests import is_digest
 from ecr_emulator.oci.byte_ranges import parse_content_range
@@ -108,13 +107,13 @@ def _complete(context: Context, upload_id: str, digest: str) -> Response:
 
 
 def _created(context: Context, digest: str) -> Response:
-    location = f"/v2/{quote(context.name)}/blobs/{digest}"
+    location = f"{context.repository_path}/blobs/{digest}"
     return Response(201, [("Location", location), ("Docker-Content-Digest", digest)])
 
 
 def _upload_headers(context: Context, upload: Upload) -> Headers:
     return [
-        ("Location", f"/v2/{quote(context.name)}/blobs/uploads/{upload.id}"),
+        ("Location", f"{context.repository_path}/blobs/uploads/{upload.id}"),
         ("Docker-Upload-Uuid", upload.id),
         ("Range", f"0-{max(0, upload.progress.size - 1)}"),
     ]
