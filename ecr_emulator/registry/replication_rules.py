@@ -71,7 +71,7 @@ def check_rules(source: RegistryKey, rules: Sequence[ReplicationRule]) -> None:
                     _MEMBER, "Replication destination cannot be the same as the source registry"
                 )
             # The words are the live service's; that they stand in this sentence is likeliest.
-            if destination.partition != source.partition:
+            if destination.is_public or destination.partition != source.partition:
                 raise InvalidParameter.at(_MEMBER, f"Invalid region '{destination.region}'")
         # Likeliest, this text and the ones below.
         if _has_duplicates(rule.destinations):
