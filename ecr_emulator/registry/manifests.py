@@ -7,8 +7,10 @@ schemas 1 and 2, ECR API reference ``PutImage``.
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import accumulate
+from typing import Any, NoReturn
 
 from ecr_emulator import media_types
 from ecr_emulator.digests import is_digest
@@ -16,6 +18,18 @@ from ecr_emulator.registry.errors import InvalidParameter
 
 _MEMBER = "ImageManifest"
 _MAX_SIZE = (1 << 63) - 1
+#: Characters of a media type: RFC 6838 has 127 for each of its halves.
+_MAX_MEDIA_TYPE = 255
+#: No manifest nests so deep. A bound of our own: what is read once must be readable again,
+#: from wherever, and Python's own bound depends on how deep the reader stands itself.
+_MAX_DEPTH = 64
+#: Objects and lists, and ends of strings: 4 MiB hold descriptors for a fraction of either.
+#: Bounds of our own, on memory.
+_MAX_OBJECTS = 100_000
+_MAX_QUOTES = 1_000_000
+_STEPS = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
+_ALL_BUT_BRACKETS = bytes(code for code in range(256) if code not in _STEPS)
+_HALF_A_PAIR = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +81,7 @@ def parse_manifest(body: bytes, media_type: str | None) -> Manifest:
         raise _invalid(f"mediaType in manifest should be '{media_type}' not '{own_type[:200]}'")
     if media_type in media_types.SCHEMA1_TYPES:
         return _schema1(document, media_type)
-    if document.get("schemaVersion") != 2 or isinstance(document.get("schemaVersion"), bool):
+    if _version(document) != 2:
         raise _invalid("schemaVersion must be 2")
     if media_type in media_types.IMAGE_TYPES:
         return _image(document, media_type)
@@ -83,7 +97,12 @@ def _invalid(text: str) -> InvalidParameter:
 
 def _load(body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body)
+        text = body.decode("utf-8")
+        _check_structure(body)
+        document = json.loads(text, parse_constant=_refuse_constant)
+        if _HALF_A_PAIR.search(text):
+            # Half of a surrogate pair is no text: nothing could store it or send it back.
+            json.dumps(document, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError):
         raise _invalid("Invalid JSON syntax") from None
     if not isinstance(document, dict):
@@ -91,15 +110,43 @@ def _load(body: bytes) -> dict[str, Any]:
     return document
 
 
+def _check_structure(body: bytes) -> None:
+    """Refuse, before it costs memory or recursion, what nests too deep or holds too much.
+
+    :raises ValueError: it does. What is not JSON at all may pass.
+    """
+    if body.count(b"{") + body.count(b"[") <= _MAX_DEPTH:
+        return
+    # Without its strings, whose brackets do not count.
+    unescaped = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if unescaped.count(b'"') > _MAX_QUOTES:
+        raise ValueError("too many strings")
+    outside = b"".join(unescaped.split(b'"')[::2])
+    brackets = outside.translate(None, delete=_ALL_BUT_BRACKETS)
+    if len(brackets) > 2 * _MAX_OBJECTS:
+        raise ValueError("too many objects")
+    if max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > _MAX_DEPTH:
+        raise ValueError("too deep")
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _version(document: dict[str, Any]) -> int | None:
+    version = document.get("schemaVersion")
+    return version if type(version) is int else None
+
+
 def _schema1_type(document: dict[str, Any]) -> str | None:
-    if document.get("schemaVersion") != 1:
+    if _version(document) != 1:
         return None
     signed = "signatures" in document
     return media_types.DOCKER_SCHEMA1_SIGNED if signed else media_types.DOCKER_SCHEMA1
 
 
 def _schema1(document: dict[str, Any], media_type: str) -> Manifest:
-    if document.get("schemaVersion") != 1:
+    if _version(document) != 1:
         raise _invalid("schemaVersion must be 1")
     layers: dict[str, Descriptor] = {}
     for layer in _list(document, "fsLayers"):
@@ -117,7 +164,7 @@ def _image(document: dict[str, Any], media_type: str) -> Manifest:
         descriptor = _descriptor(layer, "layers")
         if descriptor.media_type not in media_types.FOREIGN_LAYER_TYPES or not layer.get("urls"):
             layers.setdefault(descriptor.digest, descriptor)
-    artifact_type = _optional_string(document, "artifactType")
+    artifact_type = _artifact_type(document)
     return Manifest(
         media_type,
         artifact_type or config.media_type,
@@ -134,7 +181,7 @@ def _index(document: dict[str, Any], media_type: str) -> Manifest:
         children.setdefault(descriptor.digest, descriptor)
     return Manifest(
         media_type,
-        _optional_string(document, "artifactType"),
+        _artifact_type(document),
         children=tuple(children.values()),
         subject=_subject(document),
         annotations=_annotations(document),
@@ -143,16 +190,23 @@ def _index(document: dict[str, Any], media_type: str) -> Manifest:
 
 def _list(document: dict[str, Any], member: str) -> list[dict[str, Any]]:
     value = document.get(member)
+    if value is None and member in document:
+        # As Go writes a list that has nothing in it.
+        return []
     if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
         raise _invalid(f"{member} must be a list of objects")
     return value
 
 
-def _optional_string(document: dict[str, Any], member: str) -> str | None:
-    value = document.get(member)
-    if value is not None and not isinstance(value, str):
-        raise _invalid(f"{member} must be a string")
+def _artifact_type(document: dict[str, Any]) -> str | None:
+    value = document.get("artifactType")
+    if value is not None and not _is_short_text(value):
+        raise _invalid("Invalid artifactType")
     return value or None
+
+
+def _is_short_text(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _MAX_MEDIA_TYPE and value.isprintable()
 
 
 def _descriptor(value: Any, member: str) -> Descriptor:
@@ -163,7 +217,7 @@ def _descriptor(value: Any, member: str) -> Descriptor:
         raise _invalid(f"Invalid digest in {member}")
     if isinstance(size, bool) or not isinstance(size, int) or not 0 <= size <= _MAX_SIZE:
         raise _invalid(f"Invalid size in {member}")
-    if not isinstance(media_type, str) or not media_type:
+    if not _is_short_text(media_type) or not media_type:
         raise _invalid(f"Invalid mediaType in {member}")
     return Descriptor(digest, size, media_type)
 
