@@ -38,6 +38,7 @@ from ecr_emulator.oci.door import OciDoor
 from ecr_emulator.oci.public import PublicDoor
 from ecr_emulator.policy.actions import action_names
 from ecr_emulator.registry.core import Registry
+from ecr_emulator.upstreams.http import UpstreamRegistries
 
 
 class Application:
@@ -76,6 +77,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
         clock,
         known_actions=action_names("ecr", ecr_operations.service.operations),
         public_actions=action_names("ecr-public", ecr_public_operations.service.operations),
+        upstreams=UpstreamRegistries(settings.upstreams),
     )
     access, tokens, urls = Access(), RegistryTokens(secret, clock), DownloadUrls(secret, clock)
     page_tokens = PageTokens(secret)

@@ -31,6 +31,8 @@ _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _REGION = re.compile(r"[0-9a-z-]{2,25}")
 _HOST = re.compile(r"[0-9A-Za-z_.:%\[\]-]{1,255}")
 _REGISTRY_HOST = re.compile(r"[0-9A-Za-z_.:\[\]-]{1,255}")
+_UPSTREAM = re.compile(r"[0-9a-z.-]{1,255}")
+_BASE_URL = re.compile(r"https?://[0-9A-Za-z_.:\[\]-]{1,255}/?")
 _TEMPLATE_NAMES = ("account", "region", "host", "port")
 
 Parser = Callable[[object], Any]
@@ -155,6 +157,26 @@ def _optional_host(value: object) -> str:
     return value
 
 
+def _upstream_addresses(value: object) -> dict[str, str]:
+    if isinstance(value, str):
+        pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
+        if not all(equals for _, equals, _ in pairs):
+            raise ValueError("is not HOST=URL, or several of these with commas between")
+        found: Mapping[object, object] = {host.strip(): url.strip() for host, _, url in pairs}
+    elif isinstance(value, Mapping):
+        found = value
+    else:
+        raise ValueError("is not a table of URLs by host")
+    addresses = {}
+    for host, url in found.items():
+        if not isinstance(host, str) or _UPSTREAM.fullmatch(host) is None:
+            raise ValueError(f"names an upstream registry that is no host: {_shown(host)}")
+        if not isinstance(url, str) or _BASE_URL.fullmatch(url) is None:
+            raise ValueError(f"holds what is not a URL of scheme, host and port: {_shown(url)}")
+        addresses[host] = url
+    return addresses
+
+
 def _setting(default: object, info: SettingInfo) -> Any:
     if callable(default):
         return field(default_factory=default, metadata={"info": info}, repr=not info.secret)
@@ -276,6 +298,17 @@ class Settings:
             "HOST",
             default_text="public.ecr.aws/ as a path on the address by which the caller reached"
             " the server",
+        ),
+    )
+    upstreams: Mapping[str, str] = _setting(
+        dict,
+        SettingInfo(
+            "Where registries that images are cached from (pull-through cache) are found, if not"
+            " at their own addresses: quay.io=http://127.0.0.1:5000, more with commas between;"
+            " in the settings file a table.",
+            _upstream_addresses,
+            "HOST=URL,...",
+            default_text="none",
         ),
     )
     strict_ecr: bool = _setting(

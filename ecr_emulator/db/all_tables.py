@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
-from ecr_emulator.db import jobs_table, public_tables, replication_tables
+from ecr_emulator.db import (
+    jobs_table,
+    public_tables,
+    replication_tables,
+    template_tables,
+    upstream_tables,
+)
 from ecr_emulator.db.schema import metadata
 
-__all__ = ["jobs_table", "metadata", "public_tables", "replication_tables"]
+__all__ = [
+    "jobs_table",
+    "metadata",
+    "public_tables",
+    "replication_tables",
+    "template_tables",
+    "upstream_tables",
+]

@@ -16,12 +16,14 @@ from ecr_emulator.jobs.worker import JobFunction
 from ecr_emulator.registry.account_settings import AccountSettings
 from ecr_emulator.registry.backfill_work import BackfillWork
 from ecr_emulator.registry.backfills import Backfills
+from ecr_emulator.registry.creation_template_store import CreationTemplates
 from ecr_emulator.registry.image_deletes import ImageDeletes
 from ecr_emulator.registry.image_push import ImagePush
 from ecr_emulator.registry.image_reads import ImageReads
 from ecr_emulator.registry.layers import Layers
 from ecr_emulator.registry.public_registries import PublicRegistries
 from ecr_emulator.registry.public_repositories import PublicRepositories
+from ecr_emulator.registry.pull_through_rules import PullThroughRules
 from ecr_emulator.registry.registry_policies import RegistryPolicies
 from ecr_emulator.registry.replication_configurations import ReplicationConfigurations
 from ecr_emulator.registry.replication_copy import ImageCopier
@@ -34,6 +36,7 @@ from ecr_emulator.registry.repository_policies import RepositoryPolicies
 from ecr_emulator.registry.resource_tags import ResourceTags
 from ecr_emulator.registry.tag_details import TagDetails
 from ecr_emulator.registry.uploads import Uploads
+from ecr_emulator.upstreams.http import UpstreamRegistries
 
 
 class Registry:
@@ -41,6 +44,7 @@ class Registry:
 
     :param known_actions: the names of ECR's actions, which policies may name.
     :param public_actions: those of ECR Public's.
+    :param upstreams: the registries that images are cached from.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Registry:
         clock: Clock,
         known_actions: Collection[str],
         public_actions: Collection[str],
+        upstreams: UpstreamRegistries,
     ) -> None:
         self.jobs = JobQueue(database, clock)
         self._database = database
@@ -65,6 +70,8 @@ class Registry:
         self.images = ImageReads(database, clock)
         self.deletes = ImageDeletes(database, self._replication_queue)
         self.registry_policies = RegistryPolicies(database, self.account_settings, known_actions)
+        self.creation_templates = CreationTemplates(database, known_actions, clock)
+        self.pull_through_rules = PullThroughRules(database, upstreams, clock)
         self.replication = ReplicationConfigurations(database)
         self.replication_log = ReplicationLog(database)
         self.backfills = Backfills(database, self.jobs, clock)

@@ -21,6 +21,7 @@ from ecr_emulator.db.schema import (
 )
 from ecr_emulator.db.upsert import put_row
 from ecr_emulator.digests import algorithm_of, digest_bytes, is_digest
+from ecr_emulator.registry.creation_templates import repository_for_push
 from ecr_emulator.registry.errors import (
     ImageAlreadyExists,
     ImageDigestDoesNotMatch,
@@ -28,6 +29,7 @@ from ecr_emulator.registry.errors import (
     InvalidParameter,
     LayersNotFound,
     ReferencedImagesNotFound,
+    RepositoryNotFound,
 )
 from ecr_emulator.registry.images import ACTIVE, Image, ImageId, check_tag, find_image
 from ecr_emulator.registry.manifests import Descriptor, Manifest, parse_manifest
@@ -64,11 +66,12 @@ class ImagePush:
         tag: str | None = None,
         digest: str | None = None,
     ) -> PushedImage:
-        """Store a manifest, under a tag if one is given.
+        """Store a manifest, under a tag if one is given. A template may create the repository.
 
         :param media_type: what the caller says the manifest is.
         :param digest: what the caller says its digest is.
         :raises RepositoryNotFound: there is no such repository.
+        :raises KmsFailure: the encryption key of the template cannot be used.
         :raises InvalidParameter: manifest, tag or digest are not well-formed.
         :raises ImageDigestDoesNotMatch: the manifest has another digest than *digest*.
         :raises LayersNotFound, ReferencedImagesNotFound: the repository lacks what it names.
@@ -80,7 +83,7 @@ class ImagePush:
         actual = _digest(body, digest)
         # Asked first, as a missing repository outweighs a bad manifest; and reading the
         # manifest must not hold up other writers.
-        find_repository(self._database.reader(), key, name)
+        self._make_sure_of(key, name)
         manifest = parse_manifest(body, media_type)
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
@@ -99,6 +102,13 @@ class ImagePush:
                 )
             self._replication.image_pushed(connection, repository, image, tag)
         return PushedImage(image, tag)
+
+    def _make_sure_of(self, key: RegistryKey, name: str) -> None:
+        try:
+            find_repository(self._database.reader(), key, name)
+        except RepositoryNotFound:
+            with self._database.write() as connection:
+                repository_for_push(connection, key, name, self._clock.now())
 
     @staticmethod
     def _check_tag_is_free(

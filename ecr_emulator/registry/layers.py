@@ -17,6 +17,7 @@ from ecr_emulator.db.schema import blobs, image_layers, images, layers, reposito
 from ecr_emulator.db.upsert import insert_once
 from ecr_emulator.digests import looks_like_digest
 from ecr_emulator.registry.account_settings import BLOB_MOUNTING, AccountSettings
+from ecr_emulator.registry.creation_templates import repository_for_push
 from ecr_emulator.registry.errors import (
     LayerInaccessible,
     LayersNotFound,
@@ -159,10 +160,13 @@ class Layers:
         As ECR: only while the registry's BLOB_MOUNTING setting is ENABLED and both
         repositories are encrypted alike (user guide, "Blob mounting").
 
+        A template may create the repository *name* for it, also when nothing is linked.
+
         :raises RepositoryNotFound: the repository *name* does not exist.
+        :raises KmsFailure: the encryption key of the template cannot be used.
         """
         with self._database.write() as connection:
-            target = find_repository(connection, key, name, for_update=True)
+            target = repository_for_push(connection, key, name, self._clock.now())
             if self._settings.get_in(connection, key, BLOB_MOUNTING) != "ENABLED":
                 return False
             try:

@@ -68,7 +68,7 @@ class Repositories:
         check_tags(tags)
         if len(tags) > TAGS_PER_REPOSITORY:
             raise TooManyTags(name, TAGS_PER_REPOSITORY)
-        kms_key = _effective_kms_key(key, encryption)
+        kms_key = effective_kms_key(key, encryption)
         statement = insert(repositories).values(
             account=key.account,
             region=key.region,
@@ -166,7 +166,7 @@ def _has_images(connection: Connection, repository: Repository) -> bool:
     return connection.execute(query).first() is not None
 
 
-def _effective_kms_key(key: RegistryKey, encryption: Encryption) -> str | None:
+def effective_kms_key(key: RegistryKey, encryption: Encryption) -> str | None:
     """Return the ARN of the key that ECR would encrypt with, and show.
 
     Sources: API reference ``EncryptionConfiguration``; texts as the live service gave them.

@@ -28,6 +28,7 @@ from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import repositories, uploads
 from ecr_emulator.digests import digest_bytes, is_digest
+from ecr_emulator.registry.creation_templates import repository_for_push
 from ecr_emulator.registry.errors import (
     EmptyUpload,
     InvalidLayer,
@@ -97,14 +98,15 @@ class Uploads:
         self._clock = clock
 
     def start(self, key: RegistryKey, name: str) -> Upload:
-        """Begin an upload to the repository *name*.
+        """Begin an upload to the repository *name*, which a template may create for it.
 
         :raises RepositoryNotFound: there is no such repository.
+        :raises KmsFailure: the encryption key of the template cannot be used.
         """
         upload_id = str(uuid.uuid4())
         now = self._clock.now()
         with self._database.write() as connection:
-            repository = find_repository(connection, key, name, for_update=True)
+            repository = repository_for_push(connection, key, name, now)
             connection.execute(
                 insert(uploads).values(
                     id=upload_id,

@@ -90,6 +90,36 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_blobs")),
     )
     op.create_table(
+        "creation_templates",
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "path", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("prefix", sa.String(), nullable=False),
+        sa.Column("applied_for", sa.JSON(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=False),
+        sa.Column("tag_mutability", sa.String(), nullable=False),
+        sa.Column("tag_mutability_filters", sa.JSON(), nullable=False),
+        sa.Column("encryption_type", sa.String(), nullable=False),
+        sa.Column("kms_key", sa.Text(), nullable=True),
+        sa.Column("resource_tags", sa.JSON(), nullable=False),
+        sa.Column("repository_policy", sa.Text(), nullable=False),
+        sa.Column("lifecycle_policy", sa.Text(), nullable=False),
+        sa.Column("custom_role_arn", sa.Text(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "path", name=op.f("pk_creation_templates")),
+    )
+    op.create_table(
         "installation",
         sa.Column(
             "name", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False
@@ -135,6 +165,31 @@ def upgrade() -> None:
         ),
         sa.Column("display_name", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("account", name=op.f("pk_public_registry_catalog_data")),
+    )
+    op.create_table(
+        "pull_through_rules",
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "path", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("prefix", sa.String(), nullable=False),
+        sa.Column("upstream_url", sa.Text(), nullable=False),
+        sa.Column("upstream_registry", sa.String(), nullable=False),
+        sa.Column("upstream_prefix", sa.String(), nullable=False),
+        sa.Column("credential_arn", sa.Text(), nullable=True),
+        sa.Column("custom_role_arn", sa.Text(), nullable=True),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", "path", name=op.f("pk_pull_through_rules")),
     )
     op.create_table(
         "registry_policies",
@@ -504,6 +559,7 @@ def downgrade() -> None:
     op.drop_table("repositories")
     op.drop_table("replication_configurations")
     op.drop_table("registry_policies")
+    op.drop_table("pull_through_rules")
     op.drop_table("public_registry_catalog_data")
     op.drop_table("public_registry_aliases")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
@@ -511,6 +567,7 @@ def downgrade() -> None:
 
     op.drop_table("jobs")
     op.drop_table("installation")
+    op.drop_table("creation_templates")
     op.drop_table("blobs")
     op.drop_table("backfills")
     op.drop_table("account_settings")

@@ -1,0 +1,25 @@
+"""The table of pull-through cache rules."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, String, Table, Text
+
+from ecr_emulator.db.schema import Name, UtcTime, metadata
+
+pull_through_rules = Table(
+    "pull_through_rules",
+    metadata,
+    Column("account", Name, primary_key=True),
+    Column("region", Name, primary_key=True),
+    #: The prefix without the slash that is assumed at its end: ``quay`` and ``quay/`` are one.
+    Column("path", Name, primary_key=True),
+    #: The prefix as the rule was created with it.
+    Column("prefix", String, nullable=False),
+    Column("upstream_url", Text, nullable=False),
+    Column("upstream_registry", String, nullable=False),
+    Column("upstream_prefix", String, nullable=False),
+    Column("credential_arn", Text),
+    Column("custom_role_arn", Text),
+    Column("created_at", UtcTime, nullable=False),
+    Column("updated_at", UtcTime, nullable=False),
+)

@@ -1,0 +1,310 @@
+"""Pull-through cache rules: create, list, update, delete, validate.
+
+Sources: API reference ``CreatePullThroughCacheRule`` and the operations around it; user guide
+"Sync an upstream registry with an Amazon ECR private registry". Which rules are refused with
+which text is observed, where no comment says otherwise.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
+
+from ecr_emulator.arns import RegistryKey
+from ecr_emulator.clock import Clock
+from ecr_emulator.db.engine import Database
+from ecr_emulator.db.upsert import insert_once
+from ecr_emulator.db.upstream_tables import pull_through_rules
+from ecr_emulator.registry.errors import InvalidParameter, LimitExceeded
+from ecr_emulator.registry.prefixes import ROOT, path_of
+from ecr_emulator.registry.pull_through_errors import (
+    PullThroughRuleAlreadyExists,
+    PullThroughRuleNotFound,
+    SecretNotFound,
+    UnsupportedUpstream,
+)
+from ecr_emulator.registry.roles import check_custom_role
+from ecr_emulator.registry.upstream_names import Credentials, Upstream, upstream_of
+from ecr_emulator.upstreams.http import UpstreamRegistries, UpstreamState
+
+#: User guide, "Amazon ECR service quotas".
+RULES_PER_REGISTRY = 50
+
+#: The service model's description of UnableToAccessSecretException.
+SECRET_NOT_ACCESSIBLE = (
+    "The secret is unable to be accessed. Verify the resource permissions for the secret and "
+    "try again."
+)
+#: Observed on pulls.
+AUTHENTICATION_FAILED = (
+    "The authentication to the upstream registry failed. Verify that the credentials provided "
+    "in the pull through cache rule are correct, and try again."
+)
+#: Likeliest.
+UPSTREAM_UNAVAILABLE = (
+    "The upstream registry is unavailable. Verify that it can be reached, and try again."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PullThroughRule:
+    """A rule as it is stored.
+
+    :ivar prefix: of the cached repositories' names, as the rule was created with it.
+    :ivar upstream_url: the host of the registry that is cached.
+    :ivar upstream_registry: the API's name for it.
+    :ivar upstream_prefix: of the repositories' names there.
+    :ivar credential_arn: the secret with the credentials for it.
+    :ivar custom_role_arn: the role that is assumed to read from another account's ECR.
+    """
+
+    prefix: str
+    upstream_url: str
+    upstream_registry: str
+    upstream_prefix: str
+    credential_arn: str | None
+    custom_role_arn: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> PullThroughRule:
+        """Build a rule from a row of its table."""
+        return cls(
+            prefix=row.prefix,
+            upstream_url=row.upstream_url,
+            upstream_registry=row.upstream_registry,
+            upstream_prefix=row.upstream_prefix,
+            credential_arn=row.credential_arn,
+            custom_role_arn=row.custom_role_arn,
+            created_at=row.created_at,
+            updated_at=row.updated_at,
+        )
+
+
+_OF_REGISTRY = (
+    pull_through_rules.c.account == bindparam("key_account"),
+    pull_through_rules.c.region == bindparam("key_region"),
+)
+_BY_PATH = (*_OF_REGISTRY, pull_through_rules.c.path == bindparam("key_path"))
+_ALL = select(pull_through_rules).where(*_OF_REGISTRY).order_by(pull_through_rules.c.path)
+_COUNT = select(func.count()).select_from(pull_through_rules).where(*_OF_REGISTRY)
+_ONE = select(pull_through_rules).where(*_BY_PATH)
+_ONE_FOR_UPDATE = _ONE.with_for_update()
+_UPDATE = update(pull_through_rules).where(*_BY_PATH)
+_DELETE = delete(pull_through_rules).where(*_BY_PATH)
+
+
+class PullThroughRules:
+    """The rules of every registry.
+
+    :param upstreams: asked when a rule is validated.
+    """
+
+    def __init__(self, database: Database, upstreams: UpstreamRegistries, clock: Clock) -> None:
+        self._database = database
+        self._upstreams = upstreams
+        self._clock = clock
+
+    def create(
+        self,
+        key: RegistryKey,
+        prefix: str,
+        upstream_url: str,
+        *,
+        upstream_registry: str | None = None,
+        upstream_prefix: str | None = None,
+        credential_arn: str | None = None,
+        custom_role_arn: str | None = None,
+    ) -> PullThroughRule:
+        """Create the rule for *prefix* and return it.
+
+        :param upstream_registry: the API's name for the registry at *upstream_url*.
+        :raises PullThroughRuleAlreadyExists: there is one.
+        :raises UnsupportedUpstream: ECR caches no such registry, or not with these credentials.
+        :raises SecretNotFound: the secret is of another account or region.
+        :raises InvalidParameter: the parameters do not go together.
+        :raises LimitExceeded: the registry has as many as it may have.
+        """
+        upstream = _upstream(key, upstream_url, upstream_registry)
+        _check_credentials(key, upstream, credential_arn, custom_role_arn)
+        upstream_prefix = upstream_prefix or ROOT
+        if prefix == ROOT and upstream_prefix != ROOT:
+            # The rule is the user guide's ("Customizing repository prefixes"); likeliest text.
+            raise InvalidParameter.at(
+                "upstreamRepositoryPrefix",
+                "Upstream repository prefix cannot be set when ECR repository prefix is ROOT",
+            )
+        now = self._clock.now()
+        values = {
+            "prefix": prefix,
+            "upstream_url": upstream_url,
+            "upstream_registry": upstream.name,
+            "upstream_prefix": upstream_prefix,
+            "credential_arn": credential_arn,
+            "custom_role_arn": custom_role_arn,
+            "created_at": now,
+            "updated_at": now,
+        }
+        with self._database.write() as connection:
+            if not insert_once(
+                connection,
+                pull_through_rules,
+                account=key.account,
+                region=key.region,
+                path=path_of(prefix),
+                **values,
+            ):
+                raise PullThroughRuleAlreadyExists(prefix, key.account)
+            # Counted after the insert, so that an existing prefix is named first.
+            if connection.execute(_COUNT, _of(key)).scalar_one() > RULES_PER_REGISTRY:
+                # Likeliest.
+                raise LimitExceeded(
+                    f"The maximum number of pull through cache rules ({RULES_PER_REGISTRY}) in "
+                    f"the registry with id '{key.account}' has been reached"
+                )
+        return PullThroughRule(**values)  # type: ignore[arg-type]
+
+    def all_of(self, key: RegistryKey) -> list[PullThroughRule]:
+        """Return all rules of a registry in the order of their prefixes."""
+        rows = self._database.reader().execute(_ALL, _of(key))
+        return [PullThroughRule.from_row(row) for row in rows]
+
+    def named(self, key: RegistryKey, prefixes: Sequence[str]) -> list[PullThroughRule]:
+        """Return the rules for *prefixes*, each once, in the order of their prefixes.
+
+        :raises PullThroughRuleNotFound: there is none for one of them.
+        """
+        rules = {path_of(rule.prefix): rule for rule in self.all_of(key)}
+        for prefix in prefixes:
+            if path_of(prefix) not in rules:
+                raise PullThroughRuleNotFound(prefix, key.account)
+        paths = {path_of(prefix) for prefix in prefixes}
+        return [rule for path, rule in rules.items() if path in paths]
+
+    def update(
+        self,
+        key: RegistryKey,
+        prefix: str,
+        *,
+        credential_arn: str | None = None,
+        custom_role_arn: str | None = None,
+    ) -> PullThroughRule:
+        """Give the rule for *prefix* other credentials and return it as it is now.
+
+        :raises PullThroughRuleNotFound: there is none.
+        :raises InvalidParameter: neither a secret nor a role is given, or not of the kind that
+            the upstream takes.
+        :raises UnsupportedUpstream: the upstream takes no credentials.
+        :raises SecretNotFound: the secret is of another account or region.
+        """
+        if credential_arn is None and custom_role_arn is None:
+            raise InvalidParameter(
+                "Invalid input: Please set either credential arn or role arn to update the "
+                "credentials"
+            )
+        with self._database.write() as connection:
+            rule = _find(connection, key, prefix)
+            upstream = _upstream(key, rule.upstream_url, None)
+            _check_credentials(key, upstream, credential_arn, custom_role_arn)
+            rule = replace(
+                rule,
+                credential_arn=credential_arn,
+                custom_role_arn=custom_role_arn,
+                updated_at=self._clock.now(),
+            )
+            connection.execute(
+                _UPDATE.values(
+                    credential_arn=rule.credential_arn,
+                    custom_role_arn=rule.custom_role_arn,
+                    updated_at=rule.updated_at,
+                ),
+                _of(key, prefix),
+            )
+        return rule
+
+    def delete(self, key: RegistryKey, prefix: str) -> PullThroughRule:
+        """Delete the rule for *prefix* and return it as it was.
+
+        :raises PullThroughRuleNotFound: there is none.
+        """
+        with self._database.write() as connection:
+            rule = _find(connection, key, prefix)
+            connection.execute(_DELETE, _of(key, prefix))
+        return rule
+
+    def validate(self, key: RegistryKey, prefix: str) -> tuple[PullThroughRule, str | None]:
+        """Try the rule for *prefix*; return it, and what fails, if anything does.
+
+        An open registry is asked over the network. The emulator has no Secrets Manager to read
+        a secret from and no roles to assume, so it cannot get into the others, and says so; but
+        an ECR registry of the same account is this emulator's own.
+
+        :raises PullThroughRuleNotFound: there is none.
+        """
+        row = self._database.reader().execute(_ONE, _of(key, prefix)).one_or_none()
+        if row is None:
+            raise PullThroughRuleNotFound(prefix, key.account)
+        rule = PullThroughRule.from_row(row)
+        upstream = _upstream(key, rule.upstream_url, None)
+        if upstream.credentials is Credentials.SECRET:
+            return rule, SECRET_NOT_ACCESSIBLE
+        if upstream.ecr is not None and not self._upstreams.is_elsewhere(rule.upstream_url):
+            return rule, None if upstream.ecr.account == key.account else AUTHENTICATION_FAILED
+        state = self._upstreams.check_anonymous(rule.upstream_url)
+        failures = {
+            UpstreamState.OPEN: None,
+            UpstreamState.DENIED: AUTHENTICATION_FAILED,
+            UpstreamState.UNAVAILABLE: UPSTREAM_UNAVAILABLE,
+        }
+        return rule, failures[state]
+
+
+def _of(key: RegistryKey, prefix: str | None = None) -> dict[str, str]:
+    parameters = {"key_account": key.account, "key_region": key.region}
+    return parameters if prefix is None else {**parameters, "key_path": path_of(prefix)}
+
+
+def _find(connection: Connection, key: RegistryKey, prefix: str) -> PullThroughRule:
+    row = connection.execute(_ONE_FOR_UPDATE, _of(key, prefix)).one_or_none()
+    if row is None:
+        raise PullThroughRuleNotFound(prefix, key.account)
+    return PullThroughRule.from_row(row)
+
+
+def _upstream(key: RegistryKey, url: str, name: str | None) -> Upstream:
+    upstream = upstream_of(url)
+    if upstream is None:
+        raise UnsupportedUpstream.unknown(url)
+    if upstream.ecr == key:
+        raise InvalidParameter("Upstream registry URL cannot be the same as the cache registry")
+    # The open registries are not compared with the name.
+    if name not in (None, upstream.name) and upstream.credentials is not Credentials.NONE:
+        raise InvalidParameter("Upstream registry URL and entered upstream registry do not match")
+    return upstream
+
+
+def _check_credentials(
+    key: RegistryKey, upstream: Upstream, credential_arn: str | None, custom_role_arn: str | None
+) -> None:
+    """Check that the credentials are of the kind that *upstream* takes, and all it needs."""
+    takes_role = upstream.credentials is Credentials.ROLE
+    # That a secret for ECR is refused like a role for the others is likeliest.
+    if (custom_role_arn and not takes_role) or (credential_arn and takes_role):
+        raise InvalidParameter("Upstream registry URL and provided credential type do not match")
+    if upstream.credentials is Credentials.NONE and credential_arn:
+        raise UnsupportedUpstream.takes_no_credentials()
+    if upstream.credentials is Credentials.SECRET and not credential_arn:
+        raise UnsupportedUpstream.needs_secret()
+    if upstream.ecr is not None and upstream.ecr.account != key.account and not custom_role_arn:
+        raise UnsupportedUpstream.needs_role()
+    if credential_arn:
+        region, account = credential_arn.split(":")[3:5]
+        if (account, region) != (key.account, key.region):
+            raise SecretNotFound
+    if custom_role_arn:
+        check_custom_role(key, custom_role_arn)

@@ -1,0 +1,1 @@
+"""The registries that images are cached from, as a client of theirs sees them."""
