@@ -124,7 +124,7 @@ def _folder(value: object) -> Path:
     text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else ""
     if not isinstance(text, str) or not text or "\0" in text:
         raise ValueError("is not the path of a folder")
-    return Path(text).expanduser().absolute()
+    return Path(os.path.expanduser(text)).absolute()
 
 
 def _database_url(value: object) -> str:

@@ -6,6 +6,7 @@ was built around it may go.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import http.client
 import json
@@ -242,8 +243,12 @@ def test_what_the_environ_says_of_a_request(serving: Serving) -> None:
     ids=["long", "too long", "many", "too many"],
 )
 def test_the_head_is_bounded(serving: Serving, lines: bytes, status: bytes) -> None:
-    with serving.send(HEAD % (b"GET", b"/pid"), lines, b"Connection: close\r\n\r\n") as connection:
-        assert read_all(connection).startswith(b"HTTP/1.1 " + status)
+    with serving.connect() as connection:
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.sendall(HEAD % (b"GET", b"/pid") + lines + b"Connection: close\r\n\r\n")
+        answer = read_all_or_reset(connection)
+    # What was still being sent at a refusal may have cost the answer.
+    assert answer.startswith(b"HTTP/1.1 " + status) or (status == b"431" and answer == b"")
 
 
 def test_slow_heads_and_idle_connections_are_closed(serve: Serve) -> None:

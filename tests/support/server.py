@@ -73,7 +73,8 @@ class ServerProcess:
     @property
     def url(self) -> str:
         """The endpoint URL, without a slash at its end."""
-        return f"http://{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def pid(self) -> int:
@@ -122,7 +123,7 @@ class ServerProcess:
                 raise ServerFailed(f"exited with status {self._process.returncode}\n{self.log}")
             found = _LISTENS.search(self.log)
             if found is not None:
-                self.host, self.port = found[1], int(found[2])
+                self.host, self.port = found[1].strip("[]"), int(found[2])
                 if self._status_of_v2() == 401:
                     return
             if time.monotonic() > until:
