@@ -19,6 +19,7 @@ from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import image_children, image_layers, image_tags, images, layers
 from ecr_emulator.db.schema import manifests as manifest_bodies
 from ecr_emulator.db.upsert import insert_once, put_row
+from ecr_emulator.registry.creation_templates import REPLICATION, create_from_template
 from ecr_emulator.registry.errors import ImageNotFound, RegistryError, RepositoryNotFound
 from ecr_emulator.registry.image_push import store_image
 from ecr_emulator.registry.images import Image, ImageId, find_image
@@ -28,7 +29,6 @@ from ecr_emulator.registry.replication_access import (
     REPLICATE_IMAGE,
     decide_replication,
 )
-from ecr_emulator.registry.replication_destination import create_destination_repository
 from ecr_emulator.registry.replication_errors import ReplicationDenied
 from ecr_emulator.registry.replication_queue import Route
 from ecr_emulator.registry.repository import Repository, find_repository
@@ -193,7 +193,7 @@ class ImageCopier:
         except RepositoryNotFound:
             check_allowed(connection, self._clock, route, REPLICATE_IMAGE, None)
             check_allowed(connection, self._clock, route, CREATE_REPOSITORY, None)
-            return create_destination_repository(connection, key, name, self._clock.now())
+            return create_from_template(connection, key, name, REPLICATION, self._clock.now())
         check_allowed(connection, self._clock, route, REPLICATE_IMAGE, repository)
         return repository
 
