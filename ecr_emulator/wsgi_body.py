@@ -6,12 +6,18 @@ out a short body as if it were whole), so the declared length is held against wh
 
 from __future__ import annotations
 
+import contextlib
 import re
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 #: Bytes read at once when iterating: larger gains nothing and costs memory for each upload.
 CHUNK = 256 * 1024
+
+#: How much of a refused body is still taken, in bytes and in seconds.
+_REST = 64 * 1024 * 1024
+_REST_SECONDS = 5.0
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
 
@@ -104,6 +110,27 @@ class BodyReader:
         if self._limit is not None:
             return self._limit + 1 - self.received
         return CHUNK
+
+
+def discard_rest(environ: Mapping[str, Any], *, begun: bool) -> None:
+    """Take what a client still sends of a body that is refused, within bounds, and drop it.
+
+    A connection that is closed upon unread bytes is reset, and the reset may overtake the
+    answer: the client would see a broken pipe in place of the reason.
+
+    :param begun: whether some of it was read already; otherwise a client that waits for
+        ``100 Continue`` is not told to go on.
+    """
+    if not environ.get("wsgi.input_terminated") or ("HTTP_EXPECT" in environ and not begun):
+        return
+    until = time.monotonic() + _REST_SECONDS
+    read, taken = environ["wsgi.input"].read, 0
+    with contextlib.suppress(OSError, EOFError):
+        while taken < _REST and time.monotonic() < until:
+            data = read(CHUNK)
+            if not data:
+                break
+            taken += len(data)
 
 
 def _declared_length(environ: Mapping[str, Any]) -> int | None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import itertools
+import time
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from ecr_emulator.wsgi_body import (
     BodyReader,
     BodyTooLarge,
     TruncatedBody,
+    discard_rest,
 )
 
 
@@ -140,3 +143,56 @@ def test_reads_what_werkzeugs_test_client_sends() -> None:
     streamed = EnvironBuilder(method="PUT", input_stream=io.BytesIO(b"abc")).get_environ()
     streamed["wsgi.input_terminated"] = True
     assert BodyReader(streamed).read() == b"abc"
+
+
+class Endless(io.RawIOBase):
+    """A body without an end."""
+
+    taken = 0
+
+    def read(self, size: int = -1) -> bytes:
+        self.taken += size
+        return bytes(size)
+
+
+def test_the_rest_of_a_refused_body_is_taken() -> None:
+    stream = io.BytesIO(b"abcdef")
+    made = chunked(stream)
+    BodyReader(made).read(3)
+    discard_rest(made, begun=True)
+    assert stream.read() == b""
+
+
+def test_the_rest_of_a_refused_body_is_taken_within_bounds() -> None:
+    stream = Endless()
+    discard_rest(chunked(stream), begun=False)
+    assert stream.taken == 64 * 1024**2
+
+
+def test_a_refused_body_is_not_taken_too_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = itertools.count()
+    monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
+    stream = Endless()
+    discard_rest(chunked(stream), begun=False)
+    assert stream.taken == 4 * CHUNK
+
+
+@pytest.mark.parametrize(("begun", "left"), [(False, b"abc"), (True, b"")])
+def test_a_client_that_waits_is_not_told_to_send_what_is_refused(begun: bool, left: bytes) -> None:
+    stream = io.BytesIO(b"abc")
+    discard_rest({**chunked(stream), "HTTP_EXPECT": "100-continue"}, begun=begun)
+    assert stream.read() == left
+
+
+def test_a_body_without_an_end_of_its_own_is_left_alone() -> None:
+    stream = io.BytesIO(b"abc")
+    discard_rest(environ(stream, "3"), begun=False)
+    assert stream.read() == b"abc"
+
+
+def test_a_refused_body_that_breaks_off() -> None:
+    class Broken(io.RawIOBase):
+        def read(self, size: int = -1) -> bytes:
+            raise OSError("Invalid chunk header")
+
+    discard_rest(chunked(Broken()), begun=True)

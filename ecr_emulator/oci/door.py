@@ -36,6 +36,8 @@ class OciDoor:
         """Answer a request (WSGI)."""
         request = Request(environ)
         response = self._answer(request)
+        if response.status >= 400:
+            request.discard_body()
         if request.method == "HEAD":
             response.drop_body()
         return response.start(start_response)

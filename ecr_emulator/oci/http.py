@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import parse_qsl
 
 from ecr_emulator.endpoints import Endpoint
-from ecr_emulator.wsgi_body import BodyReader
+from ecr_emulator.wsgi_body import BodyReader, discard_rest
 
 Environ = dict[str, Any]
 Headers = list[tuple[str, str]]
@@ -28,6 +28,8 @@ class Request:
     """What the door's functions read of a request."""
 
     environ: Environ
+    _body_wanted: bool = False
+    _reader: BodyReader | None = None
 
     @property
     def method(self) -> str:
@@ -66,7 +68,14 @@ class Request:
 
         :param limit: the most bytes it may have.
         """
-        return BodyReader(self.environ, limit)
+        self._body_wanted = True
+        self._reader = BodyReader(self.environ, limit)
+        return self._reader
+
+    def discard_body(self) -> None:
+        """Take the rest of a body that somebody began to read or wanted to, and drop it."""
+        if self._body_wanted:
+            discard_rest(self.environ, begun=self._reader is not None and self._reader.received > 0)
 
 
 @dataclass
