@@ -25,6 +25,8 @@ from ecr_emulator.endpoints import registry_of_host
 from ecr_emulator.oci.errors import OciError
 from ecr_emulator.oci.http import Request, Response
 
+#: No user name and no password: how skopeo answers a challenge when it has no credentials.
+_EMPTY_BASIC = "Basic Og=="
 _PINGS = ("/v2/", "/v2")
 #: What anyone may do in a public registry; no policy can forbid it (ECR Public user guide,
 #: "Public repository policies").
@@ -112,7 +114,7 @@ class Authenticator:
         :raises OciError: the credentials do not let anybody in.
         """
         header = request.environ.get("HTTP_AUTHORIZATION")
-        if not header:
+        if not header or header == _EMPTY_BASIC:
             return ANONYMOUS
         claims = self._claims(header)
         return None if claims is None else claims.principal
