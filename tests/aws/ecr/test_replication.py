@@ -350,7 +350,7 @@ class TestPush:
     def test_makes_the_repository_with_default_settings(
         self, app: App, ecr: Any, oci: OciCaller, there: Any
     ) -> None:
-        # "The repository settings aren't replicated".
+        # Settings, policies and tags of repositories are not replicated.
         ecr.create_repository(
             repositoryName="team/app",
             imageTagMutability="IMMUTABLE",
@@ -477,8 +477,8 @@ class TestPush:
     def test_a_tag_moves_where_it_may_and_else_stays(
         self, app: App, ecr: Any, oci: OciCaller, there: Any
     ) -> None:
-        # "If tag immutability is enabled on a repository and an image is replicated that uses
-        # the same tag as an existing image, the image is replicated but won't contain the tag."
+        # Where the tag is immutable the image comes without it, untagged if that was its only
+        # one ("Considerations for private image replication").
         for name, mutability in (("moves", "MUTABLE"), ("stays", "IMMUTABLE")):
             ecr.create_repository(repositoryName=name)
             there.create_repository(repositoryName=name, imageTagMutability=mutability)
@@ -530,6 +530,16 @@ class TestPush:
         assert statuses(ecr, "app", imageDigest=digest) == [{**ELSEWHERE, "status": "COMPLETE"}]
         assert tags_at(there, "app")[digest] == ["v1"]
         assert len(tags_at(there, "app")) == 3
+
+    def test_another_process_does_the_work(
+        self, app: App, ecr: Any, oci: OciCaller, there: Any
+    ) -> None:
+        ecr.create_repository(repositoryName="app")
+        configure(ecr, rule(ELSEWHERE))
+        digest = oci.push("app", make_image(), "v1")
+        assert app.another_process().run_jobs() == 1
+        assert app.run_jobs() == 0
+        assert tags_at(there, "app") == {digest: ["v1"]}
 
     def test_a_late_worker_leaves_the_newer_tag(
         self, app: App, ecr: Any, oci: OciCaller, there: Any
