@@ -2,38 +2,59 @@
 
 from __future__ import annotations
 
+import base64
+import http.client
+import json
+
 import pytest
 
 from tests.clients.caller import Caller
 from tests.support.images import OCI_MANIFEST
-from tests.support.oci_client import OciError
 
 LARGE = bytes(24 * 1024**2)
 
 
-def test_a_large_chunk_that_is_out_of_order(caller: Caller) -> None:
-    caller.create_repository("refused")
-    oci = caller.oci()
-    location = oci.start_upload("refused")
-    with pytest.raises(OciError) as refused:
-        oci.upload_chunk(location, LARGE, offset=1)
-    assert refused.value.status == 416
-    assert oci.upload_offset(location) == 0
+def send_whole(caller: Caller, method: str, path: str, **headers: str) -> tuple[int, str]:
+    """Send a large body to its end before looking for an answer; return its status and code.
+
+    urllib3 would look for an answer when the connection breaks; docker's client does not.
+    """
+    login = base64.b64encode(f"AWS:{caller.password()}".encode()).decode()
+    sent = {"Authorization": f"Basic {login}"}
+    sent |= {name.replace("_", "-"): value for name, value in headers.items()}
+    connection = http.client.HTTPConnection(caller.registry, timeout=30)
+    try:
+        chunked = "Transfer-Encoding" in sent
+        connection.request(method, path, LARGE, sent, encode_chunked=chunked)
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())["errors"][0]["code"]
+    finally:
+        connection.close()
 
 
-def test_a_large_body_without_a_length(caller: Caller) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    [
+        {"Content_Range": f"1-{len(LARGE)}"},
+        {"Content_Range": f"1-{len(LARGE)}", "Transfer_Encoding": "chunked"},
+    ],
+    ids=["length", "chunked"],
+)
+def test_a_large_chunk_that_is_out_of_order(caller: Caller, kind: dict[str, str]) -> None:
     caller.create_repository("refused")
-    oci = caller.oci()
+    location = caller.oci().start_upload("refused")
+    assert send_whole(caller, "PATCH", location, **kind) == (416, "BLOB_UPLOAD_INVALID")
+    assert caller.oci().upload_offset(location) == 0
+
+
+def test_an_upload_that_is_not_there(caller: Caller) -> None:
+    caller.create_repository("refused")
     path = "/v2/refused/blobs/uploads/6f0d2b0c-7a2f-4c64-9f5e-0b8f6d1f3c11"
-    with pytest.raises(OciError) as refused:
-        oci.upload_stream(path, [LARGE])
-    assert (refused.value.status, refused.value.code) == (404, "BLOB_UPLOAD_UNKNOWN")
+    assert send_whole(caller, "PATCH", path) == (404, "BLOB_UPLOAD_UNKNOWN")
 
 
 def test_a_manifest_that_is_too_large(caller: Caller) -> None:
     caller.create_repository("refused")
-    oci = caller.oci()
     path = "/v2/refused/manifests/v1"
-    with pytest.raises(OciError) as refused:
-        oci.expect(201, "PUT", path, LARGE, {"Content-Type": OCI_MANIFEST})
-    assert (refused.value.status, refused.value.code) == (413, "SIZE_INVALID")
+    answer = send_whole(caller, "PUT", path, Content_Type=OCI_MANIFEST)
+    assert answer == (413, "SIZE_INVALID")
