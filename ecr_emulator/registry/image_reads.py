@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, or_, select, update
+from sqlalchemy.exc import OperationalError
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
@@ -24,6 +26,8 @@ from ecr_emulator.registry.images import (
     tags_of_images,
 )
 from ecr_emulator.registry.repository import Repository, find_repository
+
+logger = logging.getLogger(__name__)
 
 #: A pull is recorded when the last recorded one is older than this. ECR promises no more
 #: than once in 24 hours (API reference ``ImageDetail``); a write for every read would cost
@@ -116,16 +120,21 @@ class ImageReads:
         now = self._clock.now()
         if image.last_pulled_at is not None and now - image.last_pulled_at < PULL_TIME_RESOLUTION:
             return
-        with self._database.write() as connection:
-            connection.execute(
-                update(images).where(images.c.id == image.id).values(last_pulled_at=now)
-            )
+        try:
+            with self._database.write() as connection:
+                connection.execute(
+                    update(images).where(images.c.id == image.id).values(last_pulled_at=now)
+                )
+        except OperationalError as error:
+            # A full disk, say: no reason to refuse what can be read.
+            logger.warning("the pull of %s is not recorded: %s", image.digest, error.orig)
 
     def batch_get(
         self, key: RegistryKey, name: str, image_ids: Iterable[ImageId]
     ) -> tuple[list[tuple[ImageId, StoredManifest]], list[ImageFailure]]:
         """Return the manifests of several images, and why others cannot be had.
 
+        :returns: each manifest with what the caller named it by.
         :raises RepositoryNotFound: there is no such repository.
         """
         found: list[tuple[ImageId, StoredManifest]] = []
@@ -139,7 +148,7 @@ class ImageReads:
                     continue
                 query = select(manifests.c.body).where(manifests.c.image_id == image.id)
                 body = connection.execute(query).scalar_one()
-                found.append((ImageId(image.digest, image_id.tag), StoredManifest(image, body)))
+                found.append((image_id, StoredManifest(image, body)))
         for _, stored in found:
             self.record_pull(stored.image)
         return found, failures

@@ -22,7 +22,10 @@ from ecr_emulator.registry.errors import (
 )
 
 TAGS_PER_REPOSITORY = 50
-_ALLOWED = re.compile(r"[\w\s.:/=+\-@]*\Z")
+#: Letters, digits and separators (Unicode's categories L, N and Z), and these signs.
+_ALLOWED = re.compile(
+    r"[\w\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000.:/=+\-@]*\Z"
+)
 
 
 class ResourceTags:
@@ -48,19 +51,21 @@ class ResourceTags:
         :raises TooManyTags: the repository would have more than fifty.
         """
         with self._database.write() as connection:
-            repository_id, name = _repository_of(connection, arn)
+            repository_id, name = _repository_of(connection, arn, for_update=True)
             check_tags(tags)
             merged = {**tags_of(connection, repository_id), **tags}
             if len(merged) > TAGS_PER_REPOSITORY:
                 raise TooManyTags(name, TAGS_PER_REPOSITORY)
-            remove_tags(connection, repository_id, tags)
+            _remove_tags(connection, repository_id, tags)
             add_tags(connection, repository_id, tags)
 
     def remove(self, arn: str, keys: Sequence[str]) -> None:
         """Remove the tags *keys* from the repository *arn*; missing ones do not matter."""
         with self._database.write() as connection:
-            repository_id, _ = _repository_of(connection, arn)
-            remove_tags(connection, repository_id, keys)
+            repository_id, _ = _repository_of(connection, arn, for_update=True)
+            # Of ever so many keys, only those that are there go into the statement.
+            present = tags_of(connection, repository_id).keys() & set(keys)
+            _remove_tags(connection, repository_id, present)
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
@@ -101,8 +106,7 @@ def add_tags(connection: Connection, repository_id: int, tags: Mapping[str, str]
         )
 
 
-def remove_tags(connection: Connection, repository_id: int, keys: Iterable[str]) -> None:
-    """Delete the tags *keys* of a repository."""
+def _remove_tags(connection: Connection, repository_id: int, keys: Iterable[str]) -> None:
     connection.execute(
         delete(repository_tags).where(
             repository_tags.c.repository_id == repository_id,
@@ -111,7 +115,9 @@ def remove_tags(connection: Connection, repository_id: int, keys: Iterable[str])
     )
 
 
-def _repository_of(connection: Connection, arn: str) -> tuple[int, str]:
+def _repository_of(
+    connection: Connection, arn: str, *, for_update: bool = False
+) -> tuple[int, str]:
     parsed = parse_repository_arn(arn)
     if parsed is None:
         raise InvalidParameter.at("resourceArn", "Invalid ARN")
@@ -121,6 +127,8 @@ def _repository_of(connection: Connection, arn: str) -> tuple[int, str]:
         repositories.c.region == key.region,
         repositories.c.name == name,
     )
+    # Two writers of one repository's tags take turns (PostgreSQL; SQLite's always do).
+    query = query.with_for_update() if for_update else query
     repository_id = connection.execute(query).scalar()
     if repository_id is None:
         raise RepositoryNotFound(name, key.account)

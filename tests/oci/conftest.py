@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.support.app import App, OciCaller, app, ecr, oci
+from tests.support.app import App, OciCaller, app, ecr, elsewhere, oci
 
-__all__ = ["app", "ecr", "oci"]
+__all__ = ["app", "ecr", "elsewhere", "oci"]
 
 REPOSITORY = "team/app"
 

@@ -23,8 +23,10 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.auth
 import pytest
-from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.config import Config
+from botocore.credentials import Credentials
 from werkzeug.test import Client, EnvironBuilder, TestResponse
 from werkzeug.wrappers import Response
 
@@ -45,16 +47,28 @@ class App:
     """An application over a folder.
 
     :param folder: its data folder; it becomes a fresh installation's unless it is one already.
+    :param migrated: whether the schema comes by a copy, which is fast but has the same secret
+        as every other, or by a migration of its own.
     :param settings: of :class:`~ecr_emulator.config.Settings`.
     """
 
-    def __init__(self, folder: Path, clock: SettableClock | None = None, **settings: Any) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: SettableClock | None = None,
+        *,
+        migrated: bool = True,
+        **settings: Any,
+    ) -> None:
         self.folder = folder
         self.clock = clock or SettableClock()
         self.settings = Settings(**{"data_dir": folder, "durability": "relaxed", **settings})
         if not (folder / "registry.sqlite3").exists():
             folder.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(_migrated_database(), folder / "registry.sqlite3")
+            if migrated:
+                shutil.copyfile(_migrated_database(), folder / "registry.sqlite3")
+            else:
+                migrate.upgrade(self.settings.database_url)
         self.application: Application = create_app(self.settings, clock=self.clock)
         self._lent: list[_InProcessClient] = []
         self._processes: list[App] = []
@@ -155,6 +169,31 @@ class App:
             return Client(self.application, Response).open(builder)
         finally:
             builder.close()
+
+    def call(
+        self,
+        operation: str,
+        body: bytes | Mapping[str, Any],
+        *,
+        account: str = ACCOUNT,
+        region: str = REGION,
+        target: str = "AmazonEC2ContainerRegistry_V20150921",
+    ) -> tuple[int, Any]:
+        """Make a call that boto3 would not let through; return status and answer.
+
+        :param body: sent as it is, or as JSON.
+        """
+        data = body if isinstance(body, bytes) else json.dumps(body).encode()
+        request = AWSRequest("POST", f"http://{HOST}/", data=data)
+        request.headers["Content-Type"] = "application/x-amz-json-1.1"
+        request.headers["X-Amz-Target"] = f"{target}.{operation}"
+        _signing.clock = self.clock
+        SigV4Auth(Credentials(account, "test"), "ecr", region).add_auth(request)
+        _signing.clock = None
+        response = self.request("POST", "/", data, dict(request.headers.items()))
+        assert response.headers["x-amzn-RequestId"]
+        assert response.content_type == "application/x-amz-json-1.1"
+        return response.status_code, response.get_json(force=True)
 
     def run_jobs(self) -> int:
         """Do the work that is due now, as a worker would; return how many jobs there were."""
@@ -356,6 +395,14 @@ def _migrated_database() -> Path:
 def app(tmp_path: Path) -> Iterator[App]:
     """A fresh application."""
     made = App(tmp_path / "data")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def elsewhere(app: App, tmp_path: Path) -> Iterator[App]:
+    """Another installation, with a secret of its own."""
+    made = App(tmp_path / "elsewhere", app.clock, migrated=False)
     yield made
     made.close()
 

@@ -163,7 +163,8 @@ def _image(
     key: RegistryKey, name: str, image_id: ImageId, stored: StoredManifest, accepted: Any
 ) -> dict[str, Any]:
     body, media_type, digest = stored.body, stored.image.media_type, stored.image.digest
-    if image_id.tag is not None:
+    if image_id.digest is None:
+        # A pull by digest always gets what was pushed.
         body, media_type, digest = convert(stored, accepted)
     return {
         "registryId": key.account,

@@ -1,5 +1,5 @@
 """The application in process, for this folder's tests."""
 
-from tests.support.app import app, ecr, oci
+from tests.support.app import app, ecr, elsewhere, oci
 
-__all__ = ["app", "ecr", "oci"]
+__all__ = ["app", "ecr", "elsewhere", "oci"]
