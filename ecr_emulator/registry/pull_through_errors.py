@@ -57,8 +57,7 @@ class UnsupportedUpstream(RegistryError):
     def needs_role(cls) -> UnsupportedUpstream:
         """Return the error for an ECR registry of another account without a role."""
         return cls(  # Likeliest, after the one above.
-            "The specified upstream registry requires authentication. Specify a valid IAM role "
-            "ARN."
+            "The specified upstream registry requires authentication. Specify a valid IAM role ARN."
         )
 
     @classmethod
