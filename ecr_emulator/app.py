@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any
 
 from flask import Flask, Response
@@ -16,6 +17,9 @@ from ecr_emulator.auth.credentials import (
     PermissiveCredentials,
     TemporaryCredentials,
 )
+from ecr_emulator.auth.identities import Identities
+from ecr_emulator.auth.identities_file import NO_IDENTITIES, read_identities
+from ecr_emulator.auth.origins import Origins
 from ecr_emulator.auth.page_tokens import PageTokens
 from ecr_emulator.auth.sigv4 import SignatureVerifier
 from ecr_emulator.auth.tokens import RegistryTokens
@@ -25,6 +29,7 @@ from ecr_emulator.aws.ecr import operations as ecr_operations
 from ecr_emulator.aws.ecr_public import operations as ecr_public_operations
 from ecr_emulator.aws.ecr_public.logos import logo_blueprint
 from ecr_emulator.aws.operation_calls import ApiServices
+from ecr_emulator.aws.sts import StsServices
 from ecr_emulator.blobs.filesystem import FilesystemBlobStore
 from ecr_emulator.clock import Clock
 from ecr_emulator.config import Settings
@@ -79,11 +84,16 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
         public_actions=action_names("ecr-public", ecr_public_operations.service.operations),
         upstreams=UpstreamRegistries(settings.upstreams),
     )
-    access, tokens, urls = Access(), RegistryTokens(secret, clock), DownloadUrls(secret, clock)
+    identities = Identities(database, clock)
+    document = read_identities(Path(settings.identities)) if settings.identities else NO_IDENTITIES
+    identities.put_all(document.identities, document.organizations)
+    origins = Origins(document.vpc_endpoints)
+    access = Access(database, identities, origins, clock)
+    tokens, urls = RegistryTokens(secret, clock), DownloadUrls(secret, clock)
     page_tokens = PageTokens(secret)
     temporary = TemporaryCredentials(secret, clock)
     permissive = settings.auth == "permissive"
-    credentials: CredentialSource = ChainedCredentials(temporary, KnownCredentials())
+    credentials: CredentialSource = ChainedCredentials(temporary, identities, KnownCredentials())
     if permissive:
         credentials = PermissiveCredentials(credentials)
 
@@ -91,7 +101,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     door_services = DoorServices(
         registry=registry,
         authenticator=Authenticator(
-            tokens, access, permissive=permissive, default_region=settings.default_region
+            tokens,
+            access,
+            origins,
+            permissive=permissive,
+            default_region=settings.default_region,
         ),
         urls=urls,
         page_tokens=page_tokens,
@@ -101,9 +115,9 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     public = PublicDoor(door_services, tokens, addresses, permissive=permissive)
     oci = OciDoor(door_services, public)
     services = ApiServices(registry, access, tokens, urls, page_tokens, addresses)
-    aws = AwsDoor(
-        services, SignatureVerifier(credentials, clock), temporary, settings.max_json_body
-    )
+    sts_services = StsServices(temporary, access, identities, clock)
+    verifier = SignatureVerifier(credentials, clock)
+    aws = AwsDoor(services, verifier, sts_services, origins, settings.max_json_body)
     flask = Flask("ecr_emulator", static_folder=None)
     flask.register_blueprint(aws.blueprint())
     flask.register_blueprint(logo_blueprint(registry))

@@ -135,6 +135,12 @@ def _database_url(value: object) -> str:
     return value
 
 
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise ValueError("is not a text")
+    return value
+
+
 def _host_template(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError("is not a text")
@@ -268,6 +274,16 @@ class Settings:
             "strict: signatures and tokens are verified. permissive: any credential is accepted.",
             _one_of("strict", "permissive"),
             "strict|permissive",
+        ),
+    )
+    identities: str = _setting(
+        "",
+        SettingInfo(
+            "A TOML or JSON file of users, roles, their policies and keys, organizations and VPC"
+            " endpoints; read at every start.",
+            _text,
+            "FILE",
+            default_text="none",
         ),
     )
     default_region: str = _setting(

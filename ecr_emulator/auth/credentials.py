@@ -18,7 +18,7 @@ from typing import Protocol
 
 from ecr_emulator.clock import Clock
 
-from .principals import Principal, root_principal
+from .principals import Principal, principal_claims, principal_of_claims, root_principal
 from .sealing import MAC_BYTES, VerifiedCache, decode_base64, encode_base64, mac, subkey
 
 DEFAULT_ACCOUNT = "000000000000"
@@ -162,9 +162,7 @@ class TemporaryCredentials:
         access_key_id = "ASIA" + base64.b32encode(secrets.token_bytes(10)).decode("ascii")
         claims = {
             "key": access_key_id,
-            "account": principal.account,
-            "arn": principal.arn,
-            "user_id": principal.user_id,
+            **principal_claims(principal),
             "expires": expires,
         }
         sealed = json.dumps(claims, separators=(",", ":")).encode()
@@ -209,7 +207,7 @@ class TemporaryCredentials:
         return AccessKey(
             access_key_id=claims["key"],
             secret=self._secret(token),
-            principal=Principal(claims["account"], claims["arn"], claims["user_id"]),
+            principal=principal_of_claims(claims),
             session_token=token,
             expires_at=datetime.fromtimestamp(claims["expires"], timezone.utc),
         )

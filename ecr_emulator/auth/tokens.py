@@ -15,14 +15,15 @@ from typing import Literal
 
 from ecr_emulator.clock import Clock
 
-from .principals import Principal
+from .principals import Principal, principal_claims, principal_of_claims
 from .sealing import VerifiedCache, decode_base64, encode_base64, mac, subkey
 
 TOKEN_LIFETIME = timedelta(hours=12)  # API reference, GetAuthorizationToken
 USER_NAME = "AWS"
 
-MAX_PASSWORD = 4096
-MAX_BASIC_HEADER = 8192
+# Session policies and tags go along: a password of a few kilobytes, base64 three times over.
+MAX_PASSWORD = 12288
+MAX_BASIC_HEADER = 20480
 
 TokenService = Literal["ecr", "ecr-public"]
 
@@ -91,9 +92,7 @@ class RegistryTokens:
         issued = int(self._clock.now().timestamp())
         expires = issued + int(lifetime.total_seconds())
         claims = {
-            "account": principal.account,
-            "arn": principal.arn,
-            "user_id": principal.user_id,
+            **principal_claims(principal),
             "registry": registry_account,
             "region": region,
             "service": service,
@@ -153,7 +152,7 @@ class RegistryTokens:
         if not hmac.compare_digest(expected.encode("ascii"), password.encode("ascii")):
             raise InvalidToken("changed outside its claims")
         return TokenClaims(
-            principal=Principal(claims["account"], claims["arn"], claims["user_id"]),
+            principal=principal_of_claims(claims),
             registry_account=claims["registry"],
             region=claims["region"],
             service=claims["service"],

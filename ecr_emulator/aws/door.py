@@ -15,8 +15,8 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from ecr_emulator.auth.canonical import SignedRequest
-from ecr_emulator.auth.credentials import TemporaryCredentials
 from ecr_emulator.auth.failures import AuthenticationFailure
+from ecr_emulator.auth.origins import Origins
 from ecr_emulator.auth.sigv4 import SignatureVerifier
 from ecr_emulator.aws import errors, sts
 from ecr_emulator.aws.ecr import operations as ecr_operations
@@ -26,7 +26,9 @@ from ecr_emulator.aws.ecr_public.context import EcrPublicContext
 from ecr_emulator.aws.errors import AwsError
 from ecr_emulator.aws.operation_calls import ApiServices, CallContext
 from ecr_emulator.aws.operations import Operations
+from ecr_emulator.aws.sts import StsServices
 from ecr_emulator.endpoints import Endpoint, is_host
+from ecr_emulator.policy.context import Origin
 from ecr_emulator.wsgi_body import BodyError, BodyReader, BodyTooLarge
 
 logger = logging.getLogger(__name__)
@@ -49,7 +51,8 @@ class AwsDoor:
 
     services: ApiServices
     verifier: SignatureVerifier
-    temporary_credentials: TemporaryCredentials
+    sts_services: StsServices
+    origins: Origins
     max_body: int
 
     def blueprint(self) -> Blueprint:
@@ -65,7 +68,7 @@ class AwsDoor:
             signed = _signed_request(request.environ, self.max_body)
             if _is_query(signed):
                 status, text, headers = sts.handle_query(
-                    signed, self.verifier, self.temporary_credentials, request_id
+                    signed, self.verifier, self.sts_services, request_id, self._origin()
                 )
                 return Response(text, status, headers)
             body = self._call_json(signed, _endpoint(request.environ))
@@ -90,8 +93,13 @@ class AwsDoor:
             caller = self.verifier.verify(signed, (operations.service.name,))
         except AuthenticationFailure as failure:
             raise errors.from_authentication_failure(failure.code, failure.message) from None
-        context = context_of_api(self.services, caller.principal, caller.region, endpoint)
+        context = context_of_api(
+            self.services, caller.principal, caller.region, endpoint, self._origin()
+        )
         return operations.dispatch(name, context, signed.body)
+
+    def _origin(self) -> Origin:
+        return self.origins.of_request(request.environ)
 
 
 def _signed_request(environ: Mapping[str, Any], max_body: int) -> SignedRequest:

@@ -16,6 +16,8 @@ from ecr_emulator.auth.urls import DownloadUrls
 from ecr_emulator.aws.errors import AwsError, access_denied
 from ecr_emulator.aws.operations import Operations
 from ecr_emulator.endpoints import Endpoint, RegistryAddresses
+from ecr_emulator.policy.actions import OPERATIONS, When
+from ecr_emulator.policy.context import Origin, Value, tagging_keys
 from ecr_emulator.registry.core import Registry
 from ecr_emulator.registry.errors import InvalidParameter, RegistryError, ServerFailure
 
@@ -39,12 +41,13 @@ class ApiServices:
 
 @dataclass(frozen=True, slots=True)
 class CallContext(ABC):
-    """One call: the caller, the region it was signed for, and how the server was reached."""
+    """One call: the caller, the region it was signed for, how the server was reached, whence."""
 
     services: ApiServices
     principal: Principal
     region: str
     endpoint: Endpoint
+    origin: Origin
 
     @property
     @abstractmethod
@@ -78,13 +81,26 @@ class CallContext(ABC):
         :raises AccessDenied: the caller may not.
         """
         arn = params.get("resourceArn")
-        key, repository = (
-            (self.key(params), params.get("repositoryName"))
-            if arn is None
-            else self.key_of_arn(arn)
-        )
-        action = f"{key.service}:{operation}"
-        self.services.access.check(self.principal, action, key, repository)
+        if arn is not None:
+            key, name = self.key_of_arn(arn)
+            repositories: list[str | None] = [name]
+        else:
+            key = self.key(params)
+            repositories = params.get("repositoryNames") or [params.get("repositoryName")]
+        keys = _request_keys(params)
+        for requirement in OPERATIONS[key.service][operation]:
+            if requirement.when is When.ALWAYS or (
+                requirement.when is When.TAGS and params.get("tags")
+            ):
+                for repository in repositories:
+                    self.services.access.check(
+                        self.principal,
+                        requirement.action,
+                        key,
+                        repository,
+                        origin=self.origin,
+                        keys=keys,
+                    )
 
     def position(self, params: Params, *bound_to: object) -> Any:
         """Return where the listing goes on, or ``None`` at its beginning.
@@ -103,6 +119,19 @@ class CallContext(ABC):
     def next_token(self, position: Any, *bound_to: object) -> str:
         """Return the token for the listing to go on behind *position*."""
         return self.services.page_tokens.seal(bound_to, position)
+
+
+def _request_keys(params: Params) -> dict[str, Value]:
+    """Return the condition keys that a request's own members give."""
+    keys: dict[str, Value] = {}
+    tags, tag_keys = params.get("tags"), params.get("tagKeys")
+    if tags or tag_keys:
+        given = {tag["Key"]: tag.get("Value", "") for tag in tags or ()}
+        keys = tagging_keys(tags=given, tag_keys=tag_keys or ())
+    if "name" in params:
+        # Of Get- and PutAccountSetting alone (service authorization reference).
+        keys["ecr:AccountSetting"] = params["name"]
+    return keys
 
 
 ContextT = TypeVar("ContextT", bound=CallContext)

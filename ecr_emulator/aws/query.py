@@ -92,25 +92,14 @@ def find_operation(model: ServiceModel, parameters: Mapping[str, str]) -> Operat
 def read_input(operation: OperationModel, parameters: Mapping[str, str]) -> dict[str, Any]:
     """Return the operation's input, converted and validated by its model.
 
-    Members are scalars; parameters that the model does not know are left out, as AWS does.
+    Members are scalars and lists of scalars or of structures (``Tags.member.1.Key``);
+    parameters that the model does not know are left out, as AWS does.
 
     :raises QueryError: ``ValidationError`` with AWS's text, or ``MalformedInput``.
     """
     shape = operation.input_shape
-    values: dict[str, Any] = {}
     complaints: list[str] = []
-    for name, member in shape.members.items() if shape else ():
-        text = parameters.get(name)
-        shown = name[0].lower() + name[1:]
-        if text is None:
-            if name in shape.required_members:
-                complaints.append(_complaint("null", shown, "Member must not be null"))
-            continue
-        value = _integer(text, shown) if member.type_name == "integer" else text
-        values[name] = value
-        complaints.extend(
-            _complaint(f"'{text[:_MAX_ECHO]}'", shown, rule) for rule in _broken(value, member)
-        )
+    values = _structure(shape, parameters, "", "", complaints) if shape else {}
     if complaints:
         plural = "s" if len(complaints) > 1 else ""
         raise QueryError(
@@ -119,6 +108,45 @@ def read_input(operation: OperationModel, parameters: Mapping[str, str]) -> dict
             f"{len(complaints)} validation error{plural} detected: " + "; ".join(complaints),
         )
     return values
+
+
+def _structure(
+    shape: Any, parameters: Mapping[str, str], prefix: str, shown: str, complaints: list[str]
+) -> dict[str, Any]:
+    """Return the members of a structure whose parameters begin with *prefix*."""
+    values: dict[str, Any] = {}
+    for name, member in shape.members.items():
+        path = f"{shown}{name[0].lower()}{name[1:]}"
+        value = _member(member, parameters, prefix + name, path, complaints)
+        if value is not None:
+            values[name] = value
+        elif name in shape.required_members:
+            complaints.append(_complaint("null", path, "Member must not be null"))
+    return values
+
+
+def _member(
+    shape: Any, parameters: Mapping[str, str], name: str, shown: str, complaints: list[str]
+) -> Any:
+    if shape.type_name == "list":
+        items = []
+        for number in range(1, _MAX_PARAMETERS):
+            item = f"{name}.member.{number}"
+            if not any(key == item or key.startswith(item + ".") for key in parameters):
+                break
+            path = f"{shown}.{number}.member"
+            items.append(_member(shape.member, parameters, item, path, complaints))
+        return items or None
+    if shape.type_name == "structure":
+        return _structure(shape, parameters, name + ".", shown + ".", complaints)
+    text = parameters.get(name)
+    if text is None:
+        return None
+    value = _integer(text, shown) if shape.type_name == "integer" else text
+    complaints.extend(
+        _complaint(f"'{text[:_MAX_ECHO]}'", shown, rule) for rule in _broken(value, shape)
+    )
+    return value
 
 
 def _complaint(value: str, member: str, rule: str) -> str:

@@ -7,13 +7,13 @@ from datetime import timedelta
 from typing import Any
 
 from ecr_emulator.auth import failures
-from ecr_emulator.auth.credentials import TemporaryCredentials
 from ecr_emulator.auth.sigv4 import (
     Authenticated,
     AuthenticationFailure,
     SignatureVerifier,
     SignedRequest,
 )
+from ecr_emulator.policy.context import Origin
 
 from .query import (
     CONTENT_TYPE,
@@ -25,6 +25,10 @@ from .query import (
     render_result,
     service_model,
 )
+from .sts_assume_role import assume_role
+from .sts_services import StsServices
+
+__all__ = ["OPERATIONS", "StsServices", "handle_query"]
 
 _SERVICE = "sts"
 
@@ -44,11 +48,11 @@ _QUERY_ERRORS = {
 # STS has a sentence of its own for this one.
 _MISSING_TOKEN_TEXT = "Request is missing Authentication Token"
 
-Operation = Callable[[Mapping[str, Any], Authenticated, TemporaryCredentials], dict[str, Any]]
+Operation = Callable[[Mapping[str, Any], Authenticated, StsServices, Origin], dict[str, Any]]
 
 
 def get_caller_identity(
-    values: Mapping[str, Any], caller: Authenticated, temporary_credentials: TemporaryCredentials
+    values: Mapping[str, Any], caller: Authenticated, services: StsServices, origin: Origin
 ) -> dict[str, Any]:
     """``GetCallerIdentity``: whose credentials these are. Needs no permission."""
     principal = caller.principal
@@ -56,7 +60,7 @@ def get_caller_identity(
 
 
 def get_session_token(
-    values: Mapping[str, Any], caller: Authenticated, temporary_credentials: TemporaryCredentials
+    values: Mapping[str, Any], caller: Authenticated, services: StsServices, origin: Origin
 ) -> dict[str, Any]:
     """``GetSessionToken``: temporary credentials for the caller, who must hold long-term ones.
 
@@ -78,7 +82,7 @@ def get_session_token(
     duration = values.get("DurationSeconds", _DEFAULT_DURATION)
     if caller.principal.kind == "root":
         duration = min(duration, _LONGEST_ROOT_DURATION)
-    minted = temporary_credentials.mint(
+    minted = services.temporary_credentials.mint(
         caller.principal, timedelta(seconds=duration), values.get("MinimumSessionTokenSize", 0)
     )
     size = len(minted.session_token)
@@ -97,14 +101,16 @@ def get_session_token(
 OPERATIONS: dict[str, Operation] = {
     "GetCallerIdentity": get_caller_identity,
     "GetSessionToken": get_session_token,
+    "AssumeRole": assume_role,
 }
 
 
 def handle_query(
     request: SignedRequest,
     verifier: SignatureVerifier,
-    temporary_credentials: TemporaryCredentials,
+    services: StsServices,
     request_id: str,
+    origin: Origin,
 ) -> tuple[int, str, dict[str, str]]:
     """Answer one request to STS.
 
@@ -122,7 +128,7 @@ def handle_query(
                 501, "NotImplemented", f"The emulator does not have {operation.name} yet"
             )
         caller = _authenticate(request, verifier)
-        output = run(read_input(operation, parameters), caller, temporary_credentials)
+        output = run(read_input(operation, parameters), caller, services, origin)
     except QueryError as error:
         return error.status, render_error(model, error, request_id), headers
     return 200, render_result(model, operation, output, request_id), headers

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecr_emulator.db import (
+    identity_tables,
     jobs_table,
     public_tables,
     replication_tables,
@@ -12,6 +13,7 @@ from ecr_emulator.db import (
 from ecr_emulator.db.schema import metadata
 
 __all__ = [
+    "identity_tables",
     "jobs_table",
     "metadata",
     "public_tables",

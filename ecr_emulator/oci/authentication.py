@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.auth.access import Access, AccessDenied
+from ecr_emulator.auth.origins import Origins
 from ecr_emulator.auth.principals import ANONYMOUS, Principal, root_principal
 from ecr_emulator.auth.tokens import (
     USER_NAME,
@@ -75,10 +76,17 @@ class Authenticator:
     """
 
     def __init__(
-        self, tokens: RegistryTokens, access: Access, *, permissive: bool, default_region: str
+        self,
+        tokens: RegistryTokens,
+        access: Access,
+        origins: Origins,
+        *,
+        permissive: bool,
+        default_region: str,
     ) -> None:
         self._tokens = tokens
         self._access = access
+        self._origins = origins
         self._permissive = permissive
         self._default_region = default_region
 
@@ -131,7 +139,7 @@ class Authenticator:
                 return None
             raise _invalid_token() from None
 
-    def check(self, caller: Caller, action: str, repository: str | None) -> None:
+    def check(self, caller: Caller, action: str, repository: str | None, request: Request) -> None:
         """Let the caller do *action*, or refuse.
 
         :raises OciError: the caller may not.
@@ -143,7 +151,13 @@ class Authenticator:
             if caller.principal == ANONYMOUS:
                 raise AnonymousRefused
         try:
-            self._access.check(caller.principal, f"{key.service}:{action}", key, repository)
+            self._access.check(
+                caller.principal,
+                f"{key.service}:{action}",
+                key,
+                repository,
+                origin=self._origins.of_request(request.environ),
+            )
         except AccessDenied as error:
             raise OciError(403, "DENIED", error.message) from None
 

@@ -71,4 +71,6 @@ class Context:
         :param repository: another repository than the one the path names.
         :raises OciError: the caller may not.
         """
-        self.services.authenticator.check(self.caller, action, repository or self.name or None)
+        self.services.authenticator.check(
+            self.caller, action, repository or self.name or None, self.request
+        )

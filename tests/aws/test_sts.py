@@ -13,16 +13,21 @@ import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import ClientError
 
+from ecr_emulator.auth.access import Access
 from ecr_emulator.auth.credentials import (
     AccessKey,
     ChainedCredentials,
     KnownCredentials,
     TemporaryCredentials,
 )
+from ecr_emulator.auth.identities import Identities
+from ecr_emulator.auth.origins import Origins
 from ecr_emulator.auth.principals import Principal
 from ecr_emulator.auth.sigv4 import SignatureVerifier, SignedRequest
-from ecr_emulator.aws.sts import handle_query
+from ecr_emulator.aws.sts import StsServices, handle_query
 from ecr_emulator.clock import SettableClock
+from ecr_emulator.db.engine import Database
+from ecr_emulator.policy.context import Origin
 from tests.auth.signing import NOW, URL, signed
 
 ANN = Principal("123456789012", "arn:aws:iam::123456789012:user/ann", "AIDAANN")
@@ -39,9 +44,14 @@ class Sts:
         ann = AccessKey("AKIAANN", "ann's secret", ANN)
         known = KnownCredentials({"AKIAANN": ann})
         self.verifier = SignatureVerifier(ChainedCredentials(known, self.temporary), self.clock)
+        # Nothing here asks for identities: the database is never opened.
+        database = Database("sqlite://")
+        identities = Identities(database, self.clock)
+        access = Access(database, identities, Origins(), self.clock)
+        self.services = StsServices(self.temporary, access, identities, self.clock)
 
     def answer(self, request: SignedRequest) -> tuple[int, str, dict[str, str]]:
-        return handle_query(request, self.verifier, self.temporary, REQUEST_ID)
+        return handle_query(request, self.verifier, self.services, REQUEST_ID, Origin())
 
     def client(self, key: str = "test", secret: str = "test", token: str | None = None) -> Any:
         """Return botocore's client, its requests answered here instead of being sent."""

@@ -611,7 +611,7 @@ def test_the_registry_of_another_account(app: App, ecr: Any) -> None:
     create(app.ecr(STRANGER), "theirs")
     arn = f"arn:aws:ecr:{REGION}:{STRANGER}:repository/theirs"
     for call, action, resource, params in [
-        (ecr.describe_repositories, "DescribeRepositories", "*", {}),
+        (ecr.describe_repositories, "DescribeRepositories", everything, {}),
         (ecr.delete_repository, "DeleteRepository", arn, {"repositoryName": "theirs"}),
         (ecr.create_repository, "CreateRepository", arn, {"repositoryName": "theirs"}),
     ]:

@@ -1,0 +1,99 @@
+"""Where a request comes from: its address, its transport, and the VPC endpoint it came through.
+
+One machine stands for a whole network: the identities file maps source networks to VPC
+endpoints, each with a policy and with the sources that its security group admits.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ecr_emulator.policy.context import Origin
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class VpcEndpoint:
+    """An interface endpoint.
+
+    :ivar networks: requests from these come through the endpoint.
+    :ivar allowed_sources: those of them that its security group admits; ``None`` for all.
+    :ivar policy: the endpoint policy as text; ``None`` for AWS's default, which allows all.
+    """
+
+    id: str
+    vpc: str
+    networks: tuple[Network, ...]
+    allowed_sources: tuple[Network, ...] | None = None
+    policy: str | None = None
+
+
+class CutOff(Exception):
+    """The endpoint's security group does not admit the source: no answer would ever come."""
+
+
+class Origins:
+    """Tells where requests come from."""
+
+    def __init__(self, endpoints: Iterable[VpcEndpoint] = ()) -> None:
+        self._endpoints = tuple(endpoints)
+        self._by_id = {endpoint.id: endpoint for endpoint in self._endpoints}
+
+    def of_request(self, environ: Mapping[str, Any]) -> Origin:
+        """Return the origin of the request of a WSGI environment.
+
+        :raises CutOff: it came to an endpoint that does not admit it.
+        """
+        return self.origin(
+            str(environ.get("REMOTE_ADDR") or ""),
+            secure=environ.get("wsgi.url_scheme") == "https",
+            user_agent=str(environ.get("HTTP_USER_AGENT") or ""),
+        )
+
+    def origin(self, address: str, *, secure: bool, user_agent: str = "") -> Origin:
+        """Return the origin of a request.
+
+        :param address: the peer's address as the server gives it.
+        :param secure: whether it came by TLS.
+        :raises CutOff: it came to an endpoint that does not admit it.
+        """
+        if not self._endpoints:
+            return Origin(source_ip=address, secure_transport=secure, user_agent=user_agent)
+        peer = _address(address)
+        endpoint = next((e for e in self._endpoints if _within(peer, e.networks)), None)
+        if endpoint is None:
+            return Origin(source_ip=address, secure_transport=secure, user_agent=user_agent)
+        if endpoint.allowed_sources is not None and not _within(peer, endpoint.allowed_sources):
+            raise CutOff
+        return Origin(
+            source_ip=address,
+            secure_transport=secure,
+            vpc=endpoint.vpc,
+            vpce=endpoint.id,
+            user_agent=user_agent,
+        )
+
+    def policy(self, origin: Origin) -> str | None:
+        """Return the policy of the endpoint that a request came through, if it has one."""
+        endpoint = self._by_id.get(origin.vpce)
+        return None if endpoint is None else endpoint.policy
+
+
+def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    try:
+        address = ipaddress.ip_address(text.partition("%")[0])
+    except ValueError:
+        return None
+    if isinstance(address, ipaddress.IPv6Address) and address.ipv4_mapped is not None:
+        return address.ipv4_mapped
+    return address
+
+
+def _within(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None, networks: Iterable[Network]
+) -> bool:
+    return address is not None and any(address in network for network in networks)
