@@ -607,8 +607,9 @@ class TestScanningConfiguration:
 
 
 def test_the_registry_of_another_account(app: App, ecr: Any) -> None:
-    """Until policies are evaluated, nobody may do anything in the registry of another."""
+    """Nobody may do anything in the registry of another that no policy of it allows."""
     create(app.ecr(STRANGER), "theirs")
+    everything = f"arn:aws:ecr:{REGION}:{STRANGER}:repository/*"
     arn = f"arn:aws:ecr:{REGION}:{STRANGER}:repository/theirs"
     for call, action, resource, params in [
         (ecr.describe_repositories, "DescribeRepositories", everything, {}),
