@@ -7,6 +7,7 @@ from ecr_emulator.db import (
     jobs_table,
     public_tables,
     replication_tables,
+    scanning_tables,
     template_tables,
     upstream_tables,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "metadata",
     "public_tables",
     "replication_tables",
+    "scanning_tables",
     "template_tables",
     "upstream_tables",
 ]

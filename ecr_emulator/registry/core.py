@@ -18,8 +18,10 @@ from ecr_emulator.registry.backfill_work import BackfillWork
 from ecr_emulator.registry.backfills import Backfills
 from ecr_emulator.registry.creation_template_store import CreationTemplates
 from ecr_emulator.registry.image_deletes import ImageDeletes
+from ecr_emulator.registry.image_examination import ImageExaminer
 from ecr_emulator.registry.image_push import ImagePush
 from ecr_emulator.registry.image_reads import ImageReads
+from ecr_emulator.registry.image_scans import ImageScans
 from ecr_emulator.registry.layers import Layers
 from ecr_emulator.registry.public_registries import PublicRegistries
 from ecr_emulator.registry.public_repositories import PublicRepositories
@@ -34,6 +36,10 @@ from ecr_emulator.registry.repositories import Repositories
 from ecr_emulator.registry.repository_catalog import RepositoryCatalog
 from ecr_emulator.registry.repository_policies import RepositoryPolicies
 from ecr_emulator.registry.resource_tags import ResourceTags
+from ecr_emulator.registry.scan_pins import ScanPins
+from ecr_emulator.registry.scan_queue import ScanQueue
+from ecr_emulator.registry.scan_work import ScanWork
+from ecr_emulator.registry.scanning_configurations import ScanningConfigurations
 from ecr_emulator.registry.tag_details import TagDetails
 from ecr_emulator.registry.uploads import Uploads
 from ecr_emulator.upstreams.http import UpstreamRegistries
@@ -66,7 +72,8 @@ class Registry:
         self.layers = Layers(database, blob_store, self.account_settings, clock)
         self.uploads = Uploads(database, blob_store, clock)
         self._replication_queue = ReplicationQueue(self.jobs)
-        self.pushes = ImagePush(database, self._replication_queue, clock)
+        scan_queue = ScanQueue(self.jobs, clock)
+        self.pushes = ImagePush(database, self._replication_queue, scan_queue, clock)
         self.images = ImageReads(database, clock)
         self.deletes = ImageDeletes(database, self._replication_queue)
         self.registry_policies = RegistryPolicies(database, self.account_settings, known_actions)
@@ -78,6 +85,10 @@ class Registry:
         copying = (database, self.jobs, ImageCopier(database, clock), self.replication_log, clock)
         self._replication_work = ReplicationWork(*copying)
         self._backfill_work = BackfillWork(*copying)
+        self.scanning = ScanningConfigurations(database, self.jobs)
+        self.scans = ImageScans(database, scan_queue, clock)
+        self.scan_pins = ScanPins(database, clock)
+        self._scan_work = ScanWork(database, scan_queue, ImageExaminer(), clock)
 
         self.public_registries = PublicRegistries(database)
         self.public_repositories = PublicRepositories(self.repositories)
@@ -89,12 +100,13 @@ class Registry:
         return {
             **self._replication_work.job_functions(),
             **self._backfill_work.job_functions(),
+            **self._scan_work.job_functions(),
         }
 
     def reset(self) -> None:
-        """Empty every registry; the installation's secret stays."""
+        """Empty every registry; the installation's secret and the vulnerability database stay."""
         with self._database.write() as connection:
             for table in reversed(metadata.sorted_tables):
-                if table is not installation:
+                if table is not installation and not table.info.get("outlives_reset"):
                     connection.execute(delete(table))
         self._blob_store.clear()

@@ -35,6 +35,7 @@ from ecr_emulator.registry.images import ACTIVE, Image, ImageId, check_tag, find
 from ecr_emulator.registry.manifests import Descriptor, Manifest, parse_manifest
 from ecr_emulator.registry.replication_queue import ReplicationQueue
 from ecr_emulator.registry.repository import Repository, find_repository
+from ecr_emulator.registry.scan_queue import ScanQueue
 
 #: Digests asked for in one statement; SQLite allows 32,766 parameters, older builds 999.
 _BATCH = 500
@@ -51,9 +52,16 @@ class PushedImage:
 class ImagePush:
     """Pushes to the repositories of every registry."""
 
-    def __init__(self, database: Database, replication: ReplicationQueue, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        replication: ReplicationQueue,
+        scans: ScanQueue,
+        clock: Clock,
+    ) -> None:
         self._database = database
         self._replication = replication
+        self._scans = scans
         self._clock = clock
 
     def put(
@@ -101,6 +109,7 @@ class ImagePush:
                     tagged_at=now,
                 )
             self._replication.image_pushed(connection, repository, image, tag)
+            self._scans.image_pushed(connection, repository, image)
         return PushedImage(image, tag)
 
     def _make_sure_of(self, key: RegistryKey, name: str) -> None:

@@ -14,6 +14,7 @@ from ecr_emulator.aws.ecr import (
     repositories,
     repository_creation_templates,
     repository_policies,
+    scanning,
     tags,
 )
 from ecr_emulator.aws.ecr.operation import operations
@@ -31,5 +32,6 @@ __all__ = [
     "repositories",
     "repository_creation_templates",
     "repository_policies",
+    "scanning",
     "tags",
 ]

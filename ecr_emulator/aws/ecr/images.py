@@ -12,6 +12,7 @@ from ecr_emulator.aws.ecr.context import (
     refuse_paging_with,
 )
 from ecr_emulator.aws.ecr.operation import operation
+from ecr_emulator.aws.ecr.scanning import scan_members
 from ecr_emulator.aws.operation_calls import CallContext
 from ecr_emulator.registry.image_reads import ImageFailure, ImageFilter
 from ecr_emulator.registry.images import ImageId, StoredManifest, TaggedImage
@@ -92,8 +93,11 @@ def describe_images(context: EcrContext, params: Params) -> dict[str, Any]:
     """Describe the images named, or all of them, a page at a time."""
     found, next_token = find_images(context, params)
     key, name = context.key(params), params["repositoryName"]
+    scans = context.registry.scans.reports(key, name, [item.image for item in found])
     return {
-        "imageDetails": [_detail(key, name, item) for item in found],
+        "imageDetails": [
+            {**_detail(key, name, item), **scan_members(scans.get(item.image.id))} for item in found
+        ],
         "nextToken": next_token,
     }
 

@@ -177,6 +177,33 @@ def upgrade() -> None:
         batch_op.create_index(batch_op.f("ix_jobs_due_at"), ["due_at"], unique=False)
 
     op.create_table(
+        "pinned_findings",
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "repository_name",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "digest",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("document", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "account", "region", "repository_name", "digest", name=op.f("pk_pinned_findings")
+        ),
+    )
+    op.create_table(
         "public_registry_aliases",
         sa.Column(
             "alias",
@@ -242,6 +269,24 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "region", name=op.f("pk_registry_policies")),
     )
     op.create_table(
+        "registry_scanning_configurations",
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("scan_type", sa.String(), nullable=False),
+        sa.Column("rules", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "account", "region", name=op.f("pk_registry_scanning_configurations")
+        ),
+    )
+    op.create_table(
         "replication_configurations",
         sa.Column(
             "account",
@@ -283,6 +328,32 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "account", "region", "name", name=op.f("uq_repositories_account_region_name")
         ),
+    )
+    op.create_table(
+        "vulnerabilities",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "osv_id",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("modified_at", sa.BigInteger(), nullable=False),
+        sa.Column("advisory", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_vulnerabilities")),
+        sa.UniqueConstraint("osv_id", name=op.f("uq_vulnerabilities_osv_id")),
+        info={"outlives_reset": True},
+    )
+    op.create_table(
+        "vulnerability_ecosystems",
+        sa.Column(
+            "ecosystem",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("imported_at", sa.BigInteger(), nullable=False),
+        sa.Column("updated_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("ecosystem", name=op.f("pk_vulnerability_ecosystems")),
+        info={"outlives_reset": True},
     )
     op.create_table(
         "access_keys",
@@ -487,6 +558,40 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "vulnerable_packages",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "vulnerability_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "ecosystem",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "name", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("affected", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["vulnerability_id"],
+            ["vulnerabilities.id"],
+            name=op.f("fk_vulnerable_packages_vulnerability_id_vulnerabilities"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_vulnerable_packages")),
+        info={"outlives_reset": True},
+    )
+    with op.batch_alter_table("vulnerable_packages", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_vulnerable_packages_ecosystem_name"), ["ecosystem", "name"], unique=False
+        )
+        batch_op.create_index(
+            batch_op.f("ix_vulnerable_packages_vulnerability_id"),
+            ["vulnerability_id"],
+            unique=False,
+        )
+
+    op.create_table(
         "image_children",
         sa.Column("image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
@@ -552,6 +657,43 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "image_scans",
+        sa.Column("image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("scan_type", sa.String(), nullable=False),
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("number", sa.Integer(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("description", sa.Text(), nullable=True),
+        sa.Column("note", sa.Text(), nullable=True),
+        sa.Column("completed_at", sa.BigInteger(), nullable=True),
+        sa.Column("source_updated_at", sa.BigInteger(), nullable=True),
+        sa.Column("severity_counts", sa.JSON(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["image_id"],
+            ["images.id"],
+            name=op.f("fk_image_scans_image_id_images"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("image_id", "scan_type", name=op.f("pk_image_scans")),
+    )
+    with op.batch_alter_table("image_scans", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_image_scans_account_region_started_at"),
+            ["account", "region", "started_at"],
+            unique=False,
+        )
+
+    op.create_table(
         "image_tags",
         sa.Column(
             "repository_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
@@ -590,16 +732,35 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("image_id", name=op.f("pk_manifests")),
     )
+    op.create_table(
+        "scan_findings",
+        sa.Column("image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("scan_type", sa.String(), nullable=False),
+        sa.Column("position", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("finding", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["image_id", "scan_type"],
+            ["image_scans.image_id", "image_scans.scan_type"],
+            name=op.f("fk_scan_findings_image_id_image_scans"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("image_id", "scan_type", "position", name=op.f("pk_scan_findings")),
+    )
     # ### end Alembic commands ###
 
 
 def downgrade() -> None:
     # ### commands auto generated by Alembic - please adjust! ###
+    op.drop_table("scan_findings")
     op.drop_table("manifests")
     with op.batch_alter_table("image_tags", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_image_tags_image_id"))
 
     op.drop_table("image_tags")
+    with op.batch_alter_table("image_scans", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_image_scans_account_region_started_at"))
+
+    op.drop_table("image_scans")
     op.drop_table("image_replications")
     with op.batch_alter_table("image_layers", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_image_layers_digest"))
@@ -609,6 +770,11 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_image_children_digest"))
 
     op.drop_table("image_children")
+    with op.batch_alter_table("vulnerable_packages", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_vulnerable_packages_vulnerability_id"))
+        batch_op.drop_index(batch_op.f("ix_vulnerable_packages_ecosystem_name"))
+
+    op.drop_table("vulnerable_packages")
     with op.batch_alter_table("uploads", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_uploads_repository_id"))
 
@@ -629,12 +795,16 @@ def downgrade() -> None:
 
     op.drop_table("backfill_items")
     op.drop_table("access_keys")
+    op.drop_table("vulnerability_ecosystems")
+    op.drop_table("vulnerabilities")
     op.drop_table("repositories")
     op.drop_table("replication_configurations")
+    op.drop_table("registry_scanning_configurations")
     op.drop_table("registry_policies")
     op.drop_table("pull_through_rules")
     op.drop_table("public_registry_catalog_data")
     op.drop_table("public_registry_aliases")
+    op.drop_table("pinned_findings")
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_jobs_due_at"))
 
