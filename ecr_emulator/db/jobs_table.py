@@ -19,4 +19,5 @@ jobs = Table(
     #: Set when the job is given up: it stays for a look, and is not taken again.
     Column("failed_at", UtcTime),
     Index(None, "due_at"),
+    sqlite_autoincrement=True,
 )

@@ -47,6 +47,8 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 #: SQLite gives a 64-bit row id only to INTEGER PRIMARY KEY; elsewhere ids must be BIGINT.
+#: Its tables say ``sqlite_autoincrement`` too: SQLite would give the id of the last row anew
+#: once that row is gone, to whom a listing's position or a job still means the old one.
 RowId = BigInteger().with_variant(Integer, "sqlite")
 #: Names compare and sort by code point everywhere (the OCI tag list is in that order).
 Name = String().with_variant(String(collation="C"), "postgresql")
@@ -105,6 +107,7 @@ repositories = Table(
     Column("kms_key", Text),
     Column("policy_text", Text),
     UniqueConstraint("account", "region", "name"),
+    sqlite_autoincrement=True,
 )
 
 repository_tags = Table(
@@ -167,6 +170,7 @@ images = Table(
     Column("last_activated_at", UtcTime),
     UniqueConstraint("repository_id", "digest"),
     Index(None, "repository_id", "subject_digest"),
+    sqlite_autoincrement=True,
 )
 
 #: Apart from ``images``, so that a listing of many images does not read their manifests.

@@ -172,6 +172,7 @@ def upgrade() -> None:
         sa.Column("last_error", sa.Text(), nullable=True),
         sa.Column("failed_at", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jobs")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("jobs", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_jobs_due_at"), ["due_at"], unique=False)
@@ -328,6 +329,7 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "account", "region", "name", name=op.f("uq_repositories_account_region_name")
         ),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "vulnerabilities",
@@ -459,6 +461,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_images")),
         sa.UniqueConstraint("repository_id", "digest", name=op.f("uq_images_repository_id_digest")),
+        sqlite_autoincrement=True,
     )
     with op.batch_alter_table("images", schema=None) as batch_op:
         batch_op.create_index(
