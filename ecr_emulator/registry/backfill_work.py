@@ -35,7 +35,7 @@ from ecr_emulator.registry.backfill import (
     end_backfill,
     find_backfill,
 )
-from ecr_emulator.registry.images import ACTIVE, ImageId
+from ecr_emulator.registry.images import ACTIVE
 from ecr_emulator.registry.replication_configurations import replication_rules
 from ecr_emulator.registry.replication_copy import ImageCopier, Outcome
 from ecr_emulator.registry.replication_log import ReplicationLog
@@ -152,7 +152,7 @@ class BackfillWork:
         self, backfill: Backfill, item_id: int, route: Route, digest: str, tag: str | None
     ) -> None:
         def conclude(connection: Connection, outcome: Outcome) -> None:
-            self._log.record(connection, route, ImageId(digest, tag), outcome)
+            self._log.record(connection, route, digest, tag, outcome)
             self._conclude(connection, backfill.row_id, item_id, outcome)
 
         self._copier.copy(route, digest, tag, conclude)

@@ -11,18 +11,25 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from ecr_emulator import media_types
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
-from ecr_emulator.db.schema import image_children, image_layers, image_tags, images, layers
-from ecr_emulator.db.schema import manifests as manifest_bodies
+from ecr_emulator.db.schema import (
+    image_children,
+    image_layers,
+    image_tags,
+    images,
+    layers,
+    manifests,
+    repositories,
+)
 from ecr_emulator.db.upsert import insert_once, put_row
 from ecr_emulator.registry.creation_templates import REPLICATION, create_from_template
 from ecr_emulator.registry.errors import ImageNotFound, RegistryError, RepositoryNotFound
 from ecr_emulator.registry.image_push import store_image
-from ecr_emulator.registry.images import Image, ImageId, find_image
+from ecr_emulator.registry.images import ImageId, find_image
 from ecr_emulator.registry.manifests import Manifest, parse_manifest
 from ecr_emulator.registry.replication_access import (
     CREATE_REPOSITORY,
@@ -36,6 +43,24 @@ from ecr_emulator.registry.resource_tags import tags_of
 
 COMPLETE = "COMPLETE"
 FAILED = "FAILED"
+
+_AT_SOURCE = (
+    repositories.c.account == bindparam("account"),
+    repositories.c.region == bindparam("region"),
+    repositories.c.name == bindparam("name"),
+    images.c.digest == bindparam("digest"),
+)
+_SOURCE_ID = (
+    select(images.c.id)
+    .join(repositories, repositories.c.id == images.c.repository_id)
+    .where(*_AT_SOURCE)
+)
+_SOURCE_MANIFEST = (
+    select(images.c.media_type, manifests.c.body)
+    .join(repositories, repositories.c.id == images.c.repository_id)
+    .join(manifests, manifests.c.image_id == images.c.id)
+    .where(*_AT_SOURCE)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,30 +101,31 @@ class ImageCopier:
 
         :param conclude: called once.
         """
-        children = self._children_first(route, digest)
-        codes = dict.fromkeys(
-            code for child in children if (code := self._copy_child(route, child)) is not None
-        )
-        child_codes = tuple(codes) if children else None
+        child_codes: tuple[str, ...] | None = None
         try:
-            manifest = self._read(route, digest)
-            if manifest.content.is_index:
-                child_codes = child_codes or ()
+            original = self._read(route, digest)
+            if original.manifest.is_index:
+                child_codes = self._copy_children(route, digest)
             with self._database.write() as connection:
-                self._arrive(connection, route, digest, manifest, tag)
+                self._arrive(connection, route, digest, original, tag)
                 conclude(connection, Outcome(None, child_codes))
         except RegistryError as error:
             with self._database.write() as connection:
                 conclude(connection, Outcome(failure_code(error), child_codes))
+
+    def _copy_children(self, route: Route, digest: str) -> tuple[str, ...]:
+        """Copy what the index *digest* lists; return why any of it failed, each reason once."""
+        codes = (self._copy_child(route, child) for child in self._children_first(route, digest))
+        return tuple(dict.fromkeys(code for code in codes if code is not None))
 
     def _copy_child(self, route: Route, digest: str) -> str | None:
         """Copy an image that an index lists; return why it failed, if it did."""
         if self._is_there(route, digest):
             return None
         try:
-            manifest = self._read(route, digest)
+            original = self._read(route, digest)
             with self._database.write() as connection:
-                self._arrive(connection, route, digest, manifest, None)
+                self._arrive(connection, route, digest, original, None)
         except RegistryError as error:
             return failure_code(error)
         return None
@@ -134,37 +160,37 @@ class ImageCopier:
             return False
         return find_image(connection, repository, ImageId(digest=digest)) is not None
 
-    def _read(self, route: Route, digest: str) -> _Source:
+    def _read(self, route: Route, digest: str) -> _Original:
         """Read the manifest of an image at the source, before any lock is taken."""
         connection = self._database.reader()
-        image = _source_image(connection, route, digest)
-        query = select(manifest_bodies.c.body).where(manifest_bodies.c.image_id == image.id)
-        body = connection.execute(query).scalar()
-        if body is None:
-            raise _not_found(route, digest)
-        return _Source(body, parse_manifest(body, image.media_type))
+        row = connection.execute(_SOURCE_MANIFEST, _parameters(route, digest)).one_or_none()
+        if row is None:
+            raise _not_found(connection, route, digest)
+        return _Original(row.body, parse_manifest(row.body, row.media_type))
 
     def _arrive(
         self,
         connection: Connection,
         route: Route,
         digest: str,
-        manifest: _Source,
+        original: _Original,
         tag: str | None,
     ) -> None:
         now = self._clock.now()
         # Once more, and first: the source may have lost it since, and its blobs with it.
-        original = _source_image(connection, route, digest)
+        original_id = source_image_id(connection, route, digest)
+        if original_id is None:
+            raise _not_found(connection, route, digest)
         repository = self._destination(connection, route)
         image = find_image(connection, repository, ImageId(digest=digest))
         if image is None:
-            query = select(image_layers.c.digest).where(image_layers.c.image_id == original.id)
+            query = select(image_layers.c.digest).where(image_layers.c.image_id == original_id)
             for layer in connection.execute(query).scalars().all():
                 insert_once(
                     connection, layers, repository_id=repository.id, digest=layer, linked_at=now
                 )
             image = store_image(
-                connection, repository, manifest.content, digest, manifest.body, now
+                connection, repository, original.manifest, digest, original.body, now
             )
         if tag is None:
             return
@@ -199,11 +225,11 @@ class ImageCopier:
 
 
 @dataclass(frozen=True, slots=True)
-class _Source:
+class _Original:
     """A manifest at the source: its bytes and what they say."""
 
     body: bytes
-    content: Manifest
+    manifest: Manifest
 
 
 def check_allowed(
@@ -249,13 +275,24 @@ def _children(connection: Connection, repository: Repository, digest: str) -> li
     return list(connection.execute(query).scalars())
 
 
-def _source_image(connection: Connection, route: Route, digest: str) -> Image:
-    repository = find_repository(connection, route.source, route.repository_name)
-    image = find_image(connection, repository, ImageId(digest=digest))
-    if image is None:
-        raise _not_found(route, digest)
-    return image
+def source_image_id(connection: Connection, route: Route, digest: str) -> int | None:
+    """Return the row id of an image at the source, or ``None`` if it is not there."""
+    row_id: int | None = connection.execute(_SOURCE_ID, _parameters(route, digest)).scalar()
+    return row_id
 
 
-def _not_found(route: Route, digest: str) -> ImageNotFound:
+def _parameters(route: Route, digest: str) -> dict[str, str]:
+    return {
+        "account": route.source.account,
+        "region": route.source.region,
+        "name": route.repository_name,
+        "digest": digest,
+    }
+
+
+def _not_found(connection: Connection, route: Route, digest: str) -> RegistryError:
+    try:
+        find_repository(connection, route.source, route.repository_name)
+    except RepositoryNotFound as error:
+        return error
     return ImageNotFound(digest, None, route.repository_name, route.source.account)

@@ -10,11 +10,10 @@ from sqlalchemy import Connection, select, update
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.replication_tables import image_replications
-from ecr_emulator.db.schema import images, repositories
 from ecr_emulator.db.upsert import put_row
 from ecr_emulator.registry.errors import ImageNotFound
 from ecr_emulator.registry.images import Image, ImageId, find_image
-from ecr_emulator.registry.replication_copy import Outcome
+from ecr_emulator.registry.replication_copy import Outcome, source_image_id
 from ecr_emulator.registry.replication_queue import IN_PROGRESS, Route
 from ecr_emulator.registry.repository import find_repository
 
@@ -70,7 +69,8 @@ class ReplicationLog:
         self,
         connection: Connection,
         route: Route,
-        image_id: ImageId,
+        digest: str,
+        tag: str | None,
         outcome: Outcome,
         *,
         push_number: int | None = None,
@@ -80,29 +80,20 @@ class ReplicationLog:
         All replications of images come by here, and in this transaction: an event about one
         would be queued here.
 
-        :param image_id: the image's digest, and the tag it was pushed or backfilled with.
+        :param tag: the tag that the image was pushed or backfilled with.
         :param push_number: of the push that is replicated; ``None`` for a backfill.
         """
         if outcome.failure_code is not None:
             logger.info(
-                "replication of %s in %s to %s in %s failed: %s",
-                image_id.digest,
+                "replication of %s (%s) in %s to %s in %s failed: %s",
+                digest,
+                tag or "untagged",
                 route.source.repository_arn(route.repository_name),
                 route.destination.account,
                 route.destination.region,
                 outcome.failure_code,
             )
-        query = (
-            select(images.c.id)
-            .join(repositories, repositories.c.id == images.c.repository_id)
-            .where(
-                repositories.c.account == route.source.account,
-                repositories.c.region == route.source.region,
-                repositories.c.name == route.repository_name,
-                images.c.digest == image_id.digest,
-            )
-        )
-        row_id: int | None = connection.execute(query).scalar()
+        row_id = source_image_id(connection, route, digest)
         if row_id is None:
             return
         if push_number is None:

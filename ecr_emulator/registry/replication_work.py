@@ -74,7 +74,8 @@ class ReplicationWork:
             self._log.record(
                 connection,
                 route,
-                ImageId(digest, payload["tag"]),
+                digest,
+                payload["tag"],
                 outcome,
                 push_number=payload["push_number"],
             )
