@@ -10,70 +10,14 @@ import base64
 import shlex
 import shutil
 import sys
-from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, TypeVar
 
 import click
 
 from ecr_emulator import __version__
-from ecr_emulator.config import (
-    CONFIG_VARIABLE,
-    DEFAULT_CONFIG_FILE,
-    SettingError,
-    Settings,
-    default_text,
-    flag_name,
-    load_settings,
-    setting_info,
-    variable_name,
-)
-
-_Command = TypeVar("_Command", bound=Callable[..., Any])
-
-
-class _Failure(click.ClickException):
-    """What went wrong at work, told in one line on standard error."""
-
-    exit_code = 1
-
-    def show(self, file: IO[Any] | None = None) -> None:
-        line = " ".join(self.message.split())
-        click.echo(f"ecr-emulator: {line}", file=file or sys.stderr)
-
-
-class _BadSetting(_Failure):
-    """A setting that cannot be used."""
-
-    exit_code = 2
-
-
-def _setting_options(*names: str) -> Callable[[_Command], _Command]:
-    """Give a command the flags of the settings *names* (all, when none is named)."""
-
-    def decorate(command: _Command) -> _Command:
-        for item in reversed(fields(Settings)):
-            if names and item.name not in names:
-                continue
-            info, flag = setting_info(item), flag_name(item.name)
-            declared = f"{flag}/--no-{flag[2:]}" if info.flag else flag
-            click.option(
-                declared,
-                item.name,
-                default=None,
-                metavar=None if info.flag else info.metavar,
-                help=f"{info.help}  [{variable_name(item.name)}; default: {default_text(item)}]",
-            )(command)
-        return click.option(
-            "--config",
-            "config_file",
-            metavar="FILE",
-            help="A TOML file of settings, by their names with underscores."
-            f"  [{CONFIG_VARIABLE}; default: {DEFAULT_CONFIG_FILE}, if there is one]",
-        )(command)
-
-    return decorate
+from ecr_emulator.cli_support import Failure, setting_options, settings_of, upgrade_database
+from ecr_emulator.config import Settings
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -82,7 +26,7 @@ def main() -> None:
 
 
 @main.command()
-@_setting_options()
+@setting_options()
 def serve(config_file: str | None, **flags: object) -> None:
     """Serve in the foreground until SIGTERM or SIGINT.
 
@@ -91,13 +35,13 @@ def serve(config_file: str | None, **flags: object) -> None:
     """
     from ecr_emulator import server
 
-    settings = _settings(config_file, flags)
+    settings = settings_of(config_file, flags)
     try:
         listener = server.listen(settings.host, settings.port)
     except server.CannotListen as error:
-        raise _Failure(str(error)) from None
+        raise Failure(str(error)) from None
     settings = replace(settings, port=listener.getsockname()[1])
-    _upgrade(settings)
+    upgrade_database(settings)
 
     # In the master, so that the workers share what is loaded, and start at once.
     from ecr_emulator.app import create_server_app
@@ -106,10 +50,10 @@ def serve(config_file: str | None, **flags: object) -> None:
 
 
 @main.command()
-@_setting_options("data_dir", "database_url")
+@setting_options("data_dir", "database_url")
 def migrate(config_file: str | None, **flags: object) -> None:
     """Bring the database's schema up to date and exit."""
-    _upgrade(_settings(config_file, flags))
+    upgrade_database(settings_of(config_file, flags))
 
 
 @main.command()
@@ -149,38 +93,9 @@ def get_login_password(endpoint_url: str | None, region: str | None, profile: st
         )
         answer = client.get_authorization_token()
     except (BotoCoreError, ClientError, ValueError) as error:  # ValueError: not a URL
-        raise _Failure(f"no password: {error}") from None
+        raise Failure(f"no password: {error}") from None
     token = base64.b64decode(answer["authorizationData"][0]["authorizationToken"]).decode()
     click.echo(token.partition(":")[2])
-
-
-def _settings(config_file: str | None, flags: dict[str, object]) -> Settings:
-    """Load the settings and make the data folder, or end with the one line that says why not."""
-    try:
-        settings = load_settings(flags, config_file=config_file)
-    except SettingError as error:
-        raise _BadSetting(str(error)) from None
-    try:
-        settings.data_dir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise _BadSetting(f"setting data_dir: {settings.data_dir}: {error.strerror}") from None
-    return settings
-
-
-def _upgrade(settings: Settings) -> None:
-    """Take the migration step, or end with the one line that says why not."""
-    from sqlalchemy.exc import SQLAlchemyError
-
-    from ecr_emulator.db.migrate import SchemaTooNew, upgrade
-
-    try:
-        upgrade(settings.database_url)
-    except SchemaTooNew as error:
-        raise _Failure(f"the database is newer than this version: {error}") from None
-    except (SQLAlchemyError, OSError, ImportError) as error:  # ImportError: no driver for it
-        # The driver's own words: SQLAlchemy adds the statement and a link to its manual.
-        reason = getattr(error, "orig", None) or error
-        raise _Failure(f"cannot use the database: {reason}") from None
 
 
 def _announce(settings: Settings) -> None:

@@ -1,0 +1,96 @@
+"""What the commands share: their settings' flags, and how they end when something is wrong."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import fields
+from typing import IO, Any, TypeVar
+
+import click
+
+from ecr_emulator.config import (
+    CONFIG_VARIABLE,
+    DEFAULT_CONFIG_FILE,
+    SettingError,
+    Settings,
+    default_text,
+    flag_name,
+    load_settings,
+    setting_info,
+    variable_name,
+)
+
+_Command = TypeVar("_Command", bound=Callable[..., Any])
+
+
+class Failure(click.ClickException):
+    """What went wrong at work, told in one line on standard error."""
+
+    exit_code = 1
+
+    def show(self, file: IO[Any] | None = None) -> None:
+        line = " ".join(self.message.split())
+        click.echo(f"ecr-emulator: {line}", file=file or sys.stderr)
+
+
+class BadSetting(Failure):
+    """A setting that cannot be used."""
+
+    exit_code = 2
+
+
+def setting_options(*names: str) -> Callable[[_Command], _Command]:
+    """Give a command the flags of the settings *names* (all, when none is named)."""
+
+    def decorate(command: _Command) -> _Command:
+        for item in reversed(fields(Settings)):
+            if names and item.name not in names:
+                continue
+            info, flag = setting_info(item), flag_name(item.name)
+            declared = f"{flag}/--no-{flag[2:]}" if info.flag else flag
+            click.option(
+                declared,
+                item.name,
+                default=None,
+                metavar=None if info.flag else info.metavar,
+                help=f"{info.help}  [{variable_name(item.name)}; default: {default_text(item)}]",
+            )(command)
+        return click.option(
+            "--config",
+            "config_file",
+            metavar="FILE",
+            help="A TOML file of settings, by their names with underscores."
+            f"  [{CONFIG_VARIABLE}; default: {DEFAULT_CONFIG_FILE}, if there is one]",
+        )(command)
+
+    return decorate
+
+
+def settings_of(config_file: str | None, flags: dict[str, object]) -> Settings:
+    """Load the settings and make the data folder, or end with the one line that says why not."""
+    try:
+        settings = load_settings(flags, config_file=config_file)
+    except SettingError as error:
+        raise BadSetting(str(error)) from None
+    try:
+        settings.data_dir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise BadSetting(f"setting data_dir: {settings.data_dir}: {error.strerror}") from None
+    return settings
+
+
+def upgrade_database(settings: Settings) -> None:
+    """Take the migration step, or end with the one line that says why not."""
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from ecr_emulator.db.migrate import SchemaTooNew, upgrade
+
+    try:
+        upgrade(settings.database_url)
+    except SchemaTooNew as error:
+        raise Failure(f"the database is newer than this version: {error}") from None
+    except (SQLAlchemyError, OSError, ImportError) as error:  # ImportError: no driver for it
+        # The driver's own words: SQLAlchemy adds the statement and a link to its manual.
+        reason = getattr(error, "orig", None) or error
+        raise Failure(f"cannot use the database: {reason}") from None
