@@ -419,6 +419,27 @@ def test_nobody_else_changes_anything(
     assert public.describe_images(repositoryName=REPOSITORY)["imageDetails"] == before
 
 
+def test_a_policy_lets_another_account_push(app: App, public: Any, alias: str) -> None:
+    # As in the samples of `ecr-public set-repository-policy` in the AWS CLI.
+    actions = [
+        "ecr-public:BatchCheckLayerAvailability",
+        "ecr-public:PutImage",
+        "ecr-public:InitiateLayerUpload",
+        "ecr-public:UploadLayerPart",
+        "ecr-public:CompleteLayerUpload",
+    ]
+    allow = {"Effect": "Allow", "Principal": {"AWS": STRANGER}, "Action": actions}
+    public.set_repository_policy(
+        repositoryName=REPOSITORY,
+        policyText=json.dumps({"Version": "2012-10-17", "Statement": [allow]}),
+    )
+    at_host = BearerCaller(app, public_token(app, STRANGER))
+    for caller in (at_host, app.oci(STRANGER)):
+        caller.push(names(alias, caller.host), make_image(), "v1")
+    path = f"/v2/{alias}/{REPOSITORY}/manifests/v1"
+    assert "ecr-public:BatchDeleteImage" in at_host.refused(403, "DENIED", "DELETE", path)
+
+
 def test_blobs_are_not_mounted(owner: BearerCaller, public: Any, image: Image, alias: str) -> None:
     """BLOB_MOUNTING is a setting of private registries."""
     public.create_repository(repositoryName="other")

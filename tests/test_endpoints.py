@@ -1,0 +1,72 @@
+"""Which registry a host names, and under which address a registry is reached."""
+
+from __future__ import annotations
+
+import pytest
+
+from ecr_emulator.arns import RegistryKey
+from ecr_emulator.endpoints import Endpoint, RegistryAddresses, registry_of_host
+
+ACCOUNT = "123456789012"
+
+
+@pytest.mark.parametrize(
+    ("host", "region"),
+    [
+        (f"{ACCOUNT}.dkr.ecr.us-east-1.amazonaws.com", "us-east-1"),
+        (f"{ACCOUNT}.dkr.ecr-fips.us-east-1.amazonaws.com", "us-east-1"),
+        (f"{ACCOUNT}.DKR.ecr.EU-west-1.localhost:4566", "eu-west-1"),
+        # What stands for the region in a public registry's key is no region.
+        (f"{ACCOUNT}.dkr.ecr.public.localhost:4566", None),
+        ("12345.dkr.ecr.us-east-1.amazonaws.com", None),
+        ("public.ecr.aws", None),
+        ("localhost:4566", None),
+        ("", None),
+    ],
+)
+def test_the_registry_that_a_host_names(host: str, region: str | None) -> None:
+    assert registry_of_host(host) == (None if region is None else RegistryKey(ACCOUNT, region))
+
+
+@pytest.mark.parametrize(
+    ("setting", "host", "public"),
+    [
+        ("", "public.ecr.aws", True),
+        ("", "Public.ECR.localhost:4566", True),
+        ("", "public.ecrx.aws", False),
+        ("", "api.public.ecr.aws", False),
+        ("", "localhost:4566", False),
+        ("", "", False),
+        ("images.test:4566", "IMAGES.test:4566", True),
+        ("images.test:4566", "images.test", False),
+        ("images.test:4566", "public.ecr.aws", True),
+    ],
+)
+def test_hosts_of_public_registries(setting: str, host: str, public: bool) -> None:
+    assert RegistryAddresses("", setting).is_public_host(host) is public
+
+
+@pytest.mark.parametrize(
+    ("setting", "host", "address"),
+    [
+        ("", "localhost:4566", "localhost:4566/public.ecr.aws/a1b2"),
+        ("", "public.ecr.localhost:4566", "public.ecr.localhost:4566/a1b2"),
+        ("public.ecr.aws", "localhost:4566", "public.ecr.aws/a1b2"),
+    ],
+)
+def test_addresses_of_public_registries(setting: str, host: str, address: str) -> None:
+    addresses = RegistryAddresses("{account}.{region}:{port}", setting)
+    assert addresses.public_registry("a1b2", Endpoint("http", host)) == address
+
+
+@pytest.mark.parametrize(
+    ("template", "host", "address"),
+    [
+        ("", "localhost:4566", "localhost:4566"),
+        ("{account}.{region}.{host}:{port}", "here:80", f"{ACCOUNT}.eu-west-1.here:80"),
+        ("registry:{port}", "here", "registry:443"),
+    ],
+)
+def test_addresses_of_private_registries(template: str, host: str, address: str) -> None:
+    key = RegistryKey(ACCOUNT, "eu-west-1")
+    assert RegistryAddresses(template).host(key, Endpoint("https", host)) == address
