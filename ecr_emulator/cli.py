@@ -16,6 +16,7 @@ from pathlib import Path
 import click
 
 from ecr_emulator import __version__
+from ecr_emulator.cli_iam import explain, iam
 from ecr_emulator.cli_support import Failure, setting_options, settings_of, upgrade_database
 from ecr_emulator.config import Settings
 
@@ -54,6 +55,10 @@ def serve(config_file: str | None, **flags: object) -> None:
 def migrate(config_file: str | None, **flags: object) -> None:
     """Bring the database's schema up to date and exit."""
     upgrade_database(settings_of(config_file, flags))
+
+
+main.add_command(iam)
+main.add_command(explain)
 
 
 @main.command()
