@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Flask, Response
 
+from ecr_emulator.admin.identities import identities_blueprint
 from ecr_emulator.admin.routes import admin_blueprint
 from ecr_emulator.auth.access import Access
 from ecr_emulator.auth.credentials import (
@@ -121,7 +122,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     flask = Flask("ecr_emulator", static_folder=None)
     flask.register_blueprint(aws.blueprint())
     flask.register_blueprint(logo_blueprint(registry))
-    flask.register_blueprint(admin_blueprint(registry))
+    flask.register_blueprint(admin_blueprint(registry, identities, document))
+    flask.register_blueprint(identities_blueprint(identities))
     flask.register_error_handler(404, _not_found)
     flask.register_error_handler(405, _not_found)
     return Application(oci, flask, database, JobWorker(registry.jobs, registry.job_functions()))

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-import ipaddress
-
-from flask import Blueprint, Response, jsonify, request
+from flask import Blueprint, Response, jsonify
 
 from ecr_emulator import __version__
+from ecr_emulator.admin.strangers import control_blueprint
+from ecr_emulator.auth.identities import Identities
+from ecr_emulator.auth.identities_file import IdentitiesDocument
 from ecr_emulator.registry.core import Registry
 
 PREFIX = "/_emulator"
 
 
-def admin_blueprint(registry: Registry) -> Blueprint:
-    """Return the Flask routes below ``/_emulator/``."""
-    blueprint = Blueprint("admin", __name__, url_prefix=PREFIX)
+def admin_blueprint(
+    registry: Registry, identities: Identities, document: IdentitiesDocument
+) -> Blueprint:
+    """Return the Flask routes below ``/_emulator/``.
 
-    @blueprint.before_request
-    def refuse_strangers() -> Response | None:
-        """Let only programs on this machine in, and no web page that a browser shows."""
-        if _is_loopback(request.remote_addr) and not request.headers.get("Origin"):
-            return None
-        response = jsonify(message="The control endpoints answer this machine's programs only.")
-        response.status_code = 403
-        return response
+    :param document: the identities file, whose users and roles a reset brings back.
+    """
+    blueprint = control_blueprint("admin", PREFIX)
 
     @blueprint.get("/health")
     def health() -> Response:
@@ -32,15 +29,9 @@ def admin_blueprint(registry: Registry) -> Blueprint:
 
     @blueprint.post("/reset")
     def reset() -> Response:
-        """Empty every registry."""
+        """Empty every registry; of the identities those of the file stay."""
         registry.reset()
+        identities.put_all(document.identities, document.organizations)
         return jsonify(status="ok")
 
     return blueprint
-
-
-def _is_loopback(address: str | None) -> bool:
-    try:
-        return ipaddress.ip_address((address or "").partition("%")[0]).is_loopback
-    except ValueError:
-        return False
