@@ -23,7 +23,7 @@ def upload_layer_part(context: CallContext, params: Params) -> dict[str, Any]:
     key, name = context.key(params), params["repositoryName"]
     upload_id, part = params["uploadId"], params["layerPartBlob"]
     first, last = params["partFirstByte"], params["partLastByte"]
-    if last - first + 1 != len(part):
+    if not part or last - first + 1 != len(part):
         upload = context.registry.uploads.get(key, name, upload_id)
         last_valid = max(0, upload.progress.size - 1)
         raise InvalidLayerPart(key.account, name, upload_id, last_valid)
