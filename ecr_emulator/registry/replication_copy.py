@@ -40,6 +40,7 @@ from ecr_emulator.registry.replication_errors import ReplicationDenied
 from ecr_emulator.registry.replication_queue import Route
 from ecr_emulator.registry.repository import Repository, find_repository
 from ecr_emulator.registry.resource_tags import tags_of
+from ecr_emulator.registry.scan_queue import ScanQueue
 
 COMPLETE = "COMPLETE"
 FAILED = "FAILED"
@@ -88,8 +89,9 @@ Conclude = Callable[[Connection, Outcome], None]
 class ImageCopier:
     """Copies images between the registries of this installation."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, scans: ScanQueue, clock: Clock) -> None:
         self._database = database
+        self._scans = scans
         self._clock = clock
 
     def copy(self, route: Route, digest: str, tag: str | None, conclude: Conclude) -> None:
@@ -192,6 +194,8 @@ class ImageCopier:
             image = store_image(
                 connection, repository, original.manifest, digest, original.body, now
             )
+            # Likeliest: what arrives is scanned as what is pushed.
+            self._scans.image_pushed(connection, repository, image)
         if tag is None:
             return
         tagged = find_image(connection, repository, ImageId(tag=tag))

@@ -374,6 +374,24 @@ class TestPush:
         code, _ = refusal(there.get_repository_policy, repositoryName="team/app")
         assert code == "RepositoryPolicyNotFoundException"
 
+    def test_is_scanned_on_arrival_where_that_is_asked_for(
+        self, app: App, ecr: Any, oci: OciCaller, there: Any
+    ) -> None:
+        for name, is_scanned in (("app", True), ("app2", False)):
+            ecr.create_repository(repositoryName=name)
+            there.create_repository(
+                repositoryName=name, imageScanningConfiguration={"scanOnPush": is_scanned}
+            )
+            configure(ecr, rule(ELSEWHERE))
+            oci.push(name, make_image(docker=True), "v1")
+            app.run_jobs()
+            asked = {"repositoryName": name, "imageId": {"imageTag": "v1"}}
+            if is_scanned:
+                assert there.describe_image_scan_findings(**asked)["imageScanStatus"]
+            else:
+                code, _ = refusal(there.describe_image_scan_findings, **asked)
+                assert code == "ScanNotFoundException"
+
     def test_goes_to_every_destination_once(
         self, app: App, ecr: Any, oci: OciCaller, there: Any
     ) -> None:
