@@ -178,7 +178,7 @@ def _upstream_addresses(value: object) -> dict[str, str]:
         if not isinstance(host, str) or _UPSTREAM.fullmatch(host) is None:
             raise ValueError(f"names an upstream registry that is no host: {_shown(host)}")
         if not isinstance(url, str) or _BASE_URL.fullmatch(url) is None:
-            raise ValueError(f"holds what is not a URL of scheme, host and port: {_shown(url)}")
+            raise ValueError(f"holds for {host} what is not a URL of scheme, host and port")
         addresses[host] = url
     return addresses
 
@@ -324,6 +324,7 @@ class Settings:
             " in the settings file a table.",
             _upstream_addresses,
             "HOST=URL,...",
+            secret=True,  # none belongs here, but a URL is where people put passwords
             default_text="none",
         ),
     )
