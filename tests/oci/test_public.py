@@ -1,59 +1,24 @@
-"""Public registries at the OCI door: on their own host, and below a path on any other.
+"""Pulls from and pushes to public registries: on their own host, and below a path on any other.
 
-Sources: public issue threads for the answers of public.ecr.aws (challenge, ``/token/``, 400 for
-tokens that are no good, the registry named by its alias, 401 to a blob's HEAD); ECR Public user
-guide (anyone may pull, no policy can forbid it).
+Sources: public issue threads for the answers of public.ecr.aws (the registry named by its alias,
+401 to a blob's HEAD); ECR Public user guide (anyone may pull, no policy can forbid it).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import timedelta
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from werkzeug.test import TestResponse
 
 from tests.support.app import ACCOUNT, HOST, REGION, STRANGER, App, OciCaller
 from tests.support.images import OCI_MANIFEST, Image, make_image, sha256
+from tests.support.public import CHALLENGE, PUBLIC_HOST, BearerCaller, anonymous, public_token
 
-PUBLIC_HOST = "public.ecr.localhost:4566"
 REPOSITORY = "team/app"
-CHALLENGE = f'Bearer realm="http://{PUBLIC_HOST}/token/",service="{PUBLIC_HOST}",scope="aws"'
-
-
-class BearerCaller(OciCaller):
-    """Someone with a bearer token at the public registries' own host."""
-
-    def __init__(self, app: App, token: str, host: str = PUBLIC_HOST) -> None:
-        super().__init__(app, None, host)
-        self.bearer = token
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        body: bytes | BytesIO = b"",
-        headers: Mapping[str, str] | None = None,
-        **options: Any,
-    ) -> TestResponse:
-        sent = {"Authorization": f"Bearer {self.bearer}", **(headers or {})}
-        return super().request(method, path, body, sent, **options)
-
-
-def public_token(app: App, account: str = ACCOUNT) -> str:
-    """Return an authorization token of ECR Public (``AWS:<password>`` in base64)."""
-    client = app.ecr(account, service="ecr-public")
-    return str(client.get_authorization_token()["authorizationData"]["authorizationToken"])
-
-
-def anonymous(app: App) -> BearerCaller:
-    """Return someone with the token that anyone gets."""
-    answer = OciCaller(app, None, PUBLIC_HOST).expect(200, "GET", "/token/?scope=aws")
-    return BearerCaller(app, answer.get_json()["token"])
 
 
 @pytest.fixture
@@ -90,134 +55,6 @@ def permissive(tmp_path: Path) -> Iterator[App]:
     made = App(tmp_path / "permissive", auth="permissive")
     yield made
     made.close()
-
-
-# The challenge and the tokens
-
-
-@pytest.mark.parametrize(
-    ("method", "path"),
-    [
-        ("GET", "/v2/"),
-        ("HEAD", "/v2/"),
-        ("GET", "/v2"),
-        ("GET", "/v2/some/app/manifests/v1"),
-        ("POST", "/v2/some/app/blobs/uploads/"),
-        ("GET", "/v2/nonsense"),
-    ],
-)
-def test_without_a_token_the_answer_says_where_to_get_one(app: App, method: str, path: str) -> None:
-    answer = OciCaller(app, None, PUBLIC_HOST).expect(401, method, path)
-    assert answer.headers["WWW-Authenticate"] == CHALLENGE
-    if method != "HEAD":
-        assert answer.data == b"Not Authorized\n"
-
-
-@pytest.mark.parametrize("host", ["public.ecr.aws", "PUBLIC.ECR.AWS", "public.ecr.test:80"])
-def test_hosts_of_the_public_registries(app: App, host: str) -> None:
-    answer = app.request(
-        "GET", "/v2/", host=host, environ={"wsgi.url_scheme": "https", "HTTP_HOST": host}
-    )
-    assert answer.status_code == 401
-    assert answer.headers["WWW-Authenticate"] == (
-        f'Bearer realm="https://{host}/token/",service="{host}",scope="aws"'
-    )
-
-
-def test_the_host_of_the_setting(app: App) -> None:
-    other = app.another_process(public_registry_host="Images.test:4566")
-    answer = other.request("GET", "/v2/", host="images.test:4566")
-    assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
-    answer = other.request("GET", "/v2/", host="images.test:4567")
-    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
-
-
-def test_a_challenge_is_one_line_whatever_the_host(app: App) -> None:
-    host = 'public.ecr.test",x="'
-    answer = app.request("GET", "/v2/", environ={"HTTP_HOST": host})
-    assert answer.headers["WWW-Authenticate"] == (
-        'Bearer realm="http://public.ecr.test,x=/token/",service="public.ecr.test,x=",scope="aws"'
-    )
-
-
-@pytest.mark.parametrize(
-    "path", ["/token/", "/token", f"/token/?service={PUBLIC_HOST}&scope=aws&account=AWS"]
-)
-def test_anyone_gets_a_token(app: App, path: str) -> None:
-    answer = OciCaller(app, None, PUBLIC_HOST).expect(200, "GET", path)
-    assert answer.mimetype == "application/json"
-    assert answer.get_json().keys() == {"token"}
-    BearerCaller(app, answer.get_json()["token"]).expect(200, "GET", "/v2/")
-
-
-def test_an_anonymous_token_lasts_an_hour(app: App) -> None:
-    caller = anonymous(app)
-    app.clock.advance(timedelta(minutes=59))
-    caller.expect(200, "GET", "/v2/")
-    app.clock.advance(timedelta(minutes=1))
-    assert caller.refused(400, "DENIED", "GET", "/v2/") == "Your Authorization Token is invalid."
-
-
-def test_credentials_get_a_token_of_their_own(app: App, alias: str) -> None:
-    answer = OciCaller(app, public_token(app), PUBLIC_HOST).expect(200, "GET", "/token/?scope=aws")
-    caller = BearerCaller(app, answer.get_json()["token"])
-    caller.push(f"{alias}/{REPOSITORY}", make_image(), "v1")
-
-
-@pytest.mark.parametrize("kind", ["private", "expired", "garbage", "user", "no basic"])
-def test_credentials_that_get_no_token(app: App, kind: str) -> None:
-    token = app.token() if kind == "private" else public_token(app)
-    authorization = f"Basic {token}"
-    if kind == "expired":
-        app.clock.advance(timedelta(hours=12))
-    elif kind == "garbage":
-        authorization = "Basic QVdTOng="
-    elif kind == "user":
-        authorization = "Basic dXNlcjp4"
-    elif kind == "no basic":
-        authorization = f"Bearer {token}"
-    caller = OciCaller(app, None, PUBLIC_HOST)
-    headers = {"Authorization": authorization}
-    message = caller.refused(400, "DENIED", "GET", "/token/", headers=headers)
-    assert message == "Not Authorized"
-
-
-def test_tokens_are_got_and_not_posted(app: App) -> None:
-    # Clients that try OAuth's POST first go on with GET after a 405.
-    OciCaller(app, None, PUBLIC_HOST).refused(405, "UNSUPPORTED", "POST", "/token/")
-
-
-@pytest.mark.parametrize("kind", ["private", "expired", "garbage", "empty", "basic", "None"])
-def test_tokens_that_are_no_good(app: App, kind: str) -> None:
-    token = app.token() if kind == "private" else public_token(app)
-    authorization = f"Bearer {token}"
-    if kind == "expired":
-        app.clock.advance(timedelta(hours=12))
-    elif kind == "garbage":
-        authorization = f"Bearer {token[:-4]}AAAA"
-    elif kind == "empty":
-        authorization = "Bearer "
-    elif kind == "basic":
-        # At the host itself, Basic is no way in.
-        authorization = f"Basic {token}"
-    elif kind == "None":
-        authorization = "Bearer None"
-    caller = OciCaller(app, None, PUBLIC_HOST)
-    headers = {"Authorization": authorization}
-    answer = caller.expect(400, "GET", "/v2/", headers=headers)
-    assert answer.get_json() == {
-        "errors": [{"code": "DENIED", "message": "Your Authorization Token is invalid."}]
-    }
-    assert "WWW-Authenticate" not in answer.headers
-
-
-def test_there_are_no_bearer_tokens_elsewhere(app: App) -> None:
-    answer = OciCaller(app, None, HOST).expect(401, "GET", "/token/")
-    assert answer.headers["WWW-Authenticate"].startswith("Basic ")
-    app.oci().refused(404, "UNSUPPORTED", "GET", "/token/")
-
-
-# Pulling
 
 
 def names(alias: str, host: str) -> str:

@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from tests.aws.ecr_public.answers import constraint, denied, members, not_found
-from tests.support.app import ACCOUNT, HOST, STRANGER, App, OciCaller
+from tests.support.app import ACCOUNT, HOST, STRANGER, App
 from tests.support.images import make_image
+from tests.support.public import BearerCaller
 from tests.support.refusals import refusal
 
 NAME_PATTERN = "(?:[a-z0-9]+(?:[._-][a-z0-9]+)*/)*[a-z0-9]+(?:[._-][a-z0-9]+)*"
@@ -250,12 +251,3 @@ def test_a_repositorys_address(
         assert client.describe_image_tags(repositoryName="app")["imageTagDetails"]
     finally:
         app.close()
-
-
-class BearerCaller(OciCaller):
-    """Someone with a bearer token."""
-
-    def request(self, method: str, path: str, *args: Any, **options: Any) -> Any:
-        body = args[0] if args else b""
-        headers = {**(args[1] if len(args) > 1 else {}), "Authorization": f"Bearer {self.token}"}
-        return super().request(method, path, body, headers, **options)
