@@ -5,9 +5,14 @@ Layout (nothing in a path comes from a client unchecked: digests and upload ids 
     blobs/sha256/ab/ab12…      a blob, named by its digest
     uploads/<uuid>             an upload's bytes so far
 
-An append is synced before it is acknowledged, a commit renames within the file system and
-syncs the blob's folder, so that what was acknowledged survives a power cut. ``relaxed``
-durability leaves the syncs out.
+An append is synced before it is acknowledged. A commit gives the file its second name, the
+blob's, and syncs the folder; the first name goes when the database has recorded the blob. So
+what was acknowledged survives a power cut, and until it is, an upload that was cut short at its
+end can be ended again. ``relaxed`` durability leaves the syncs out.
+
+Who turns an upload into a blob holds a shared lock on the blob's folder until the blob is
+recorded; who collects a blob holds the folder alone. The locks are the kernel's: they go with
+the process that held them, however that ends.
 """
 
 from __future__ import annotations
@@ -20,7 +25,7 @@ import shutil
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -32,7 +37,7 @@ from ecr_emulator.blobs.store import (
     UploadBusy,
     UploadWriter,
 )
-from ecr_emulator.digests import new_hash, split_digest
+from ecr_emulator.digests import is_digest, new_hash, split_digest
 
 if TYPE_CHECKING:
     from hashlib import _Hash
@@ -40,6 +45,8 @@ if TYPE_CHECKING:
 _READ_SIZE = 1 << 20
 #: Uploads whose hash state this process remembers, to go on without reading them again.
 _REMEMBERED_UPLOADS = 256
+#: A file system without hard links says one of these.
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
 
 
@@ -61,9 +68,8 @@ class FilesystemBlobStore:
 
     def start_upload(self, upload_id: str) -> None:
         """Begin an upload with no bytes."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
-            os.close(os.open(self._upload_path(upload_id), flags, 0o600))
+            os.close(_new_file(self._upload_path(upload_id)))
         except OSError as error:
             raise _full_or_same(error) from error
 
@@ -77,15 +83,22 @@ class FilesystemBlobStore:
             descriptor = os.open(self._upload_path(upload_id), os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             raise BlobMissing(upload_id) from None
-        with open(descriptor, "r+b", buffering=0) as file:
+        with contextlib.closing(_FileWriter(self, upload_id, descriptor)) as writer:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise UploadBusy(upload_id) from None
-            if os.fstat(descriptor).st_nlink == 0:
+            if not self._is_upload(upload_id, descriptor):
                 # Committed or discarded between our open and our lock.
                 raise BlobMissing(upload_id)
-            yield _FileWriter(self, upload_id, file)
+            yield writer
+
+    def _is_upload(self, upload_id: str, descriptor: int) -> bool:
+        try:
+            there = os.stat(self._upload_path(upload_id))
+        except FileNotFoundError:
+            return False
+        return os.path.samestat(there, os.fstat(descriptor))
 
     def discard_upload(self, upload_id: str) -> None:
         """Drop the upload's bytes, if there are any."""
@@ -99,9 +112,38 @@ class FilesystemBlobStore:
         except FileNotFoundError:
             raise BlobMissing(digest) from None
 
-    def delete(self, digest: str) -> None:
-        """Remove the blob, if it is there."""
-        self._blob_path(digest).unlink(missing_ok=True)
+    def size(self, digest: str) -> int | None:
+        """Return the blob's size in bytes, or ``None`` when the store does not have it."""
+        try:
+            return os.stat(self._blob_path(digest)).st_size
+        except FileNotFoundError:
+            return None
+
+    def collect(self, digest: str, unrecorded: Callable[[], bool]) -> int | None:
+        """Remove the blob if nobody records it (see :meth:`BlobStore.collect`)."""
+        path = self._blob_path(digest)
+        try:
+            with _locked_folder(path.parent, fcntl.LOCK_EX):
+                size = path.stat().st_size
+                if not unrecorded():
+                    return None
+                path.unlink()
+                return size
+        except FileNotFoundError:
+            return 0 if unrecorded() else None
+
+    def digests(self) -> Iterator[str]:
+        """Yield the digests of all stored blobs."""
+        for path in self._blobs.glob("*/*/*"):
+            digest = f"{path.parent.parent.name}:{path.name}"
+            if is_digest(digest):
+                yield digest
+
+    def uploads(self) -> Iterator[str]:
+        """Yield the ids of all uploads."""
+        for entry in os.scandir(self._uploads):
+            with contextlib.suppress(ValueError):
+                yield str(uuid.UUID(entry.name))
 
     def clear(self) -> None:
         """Remove every blob and upload."""
@@ -133,19 +175,59 @@ class FilesystemBlobStore:
             while len(self._hashes) > _REMEMBERED_UPLOADS:
                 self._hashes.popitem(last=False)
 
-    def move_into_place(self, upload_id: str, digest: str) -> None:
-        """Rename an upload's file to the blob *digest*, durably."""
-        target = self._blob_path(digest)
+    @contextlib.contextmanager
+    def put_in_place(self, upload_id: str, digest: str) -> Iterator[None]:
+        """Give an upload's file the name of the blob *digest*, durably, for the block to record."""
+        path = self._blob_path(digest)
+        with contextlib.ExitStack() as stack:
+            try:
+                self._make_folder(path.parent)
+                folder = stack.enter_context(_locked_folder(path.parent, fcntl.LOCK_SH))
+                self._link(upload_id, path)
+                if self.sync:
+                    os.fsync(folder)
+            except FileNotFoundError:
+                # The store was emptied meanwhile.
+                raise BlobMissing(upload_id) from None
+            except OSError as error:
+                raise _full_or_same(error) from error
+            yield
+        self.discard_upload(upload_id)
+
+    def _link(self, upload_id: str, path: Path) -> None:
+        """Give an upload's file a second name, in the place of whatever has that name."""
+        upload = self._upload_path(upload_id)
         try:
-            self._make_folder(target.parent)
-            os.replace(self._upload_path(upload_id), target)
-            if self.sync:
-                _sync_folder(target.parent)
-        except FileNotFoundError:
-            # The store was emptied meanwhile.
-            raise BlobMissing(upload_id) from None
+            os.link(upload, path)
+        except FileExistsError:
+            # The same blob, but who knows in which state; or this very file, by a commit that
+            # was cut short. A rename onto itself would do nothing and leave the third name.
+            if not path.samefile(upload):
+                third = self._upload_path(str(uuid.uuid4()))
+                os.link(upload, third)
+                os.replace(third, path)
         except OSError as error:
-            raise _full_or_same(error) from error
+            if error.errno not in _NO_LINKS:
+                raise
+            # Then an upload that is cut short from here on has to be begun again.
+            os.replace(upload, path)
+
+    def copy_upload(self, upload_id: str, file: BinaryIO) -> BinaryIO:
+        """Put a copy in the place of an upload's file, and return it, open and locked."""
+        third = self._upload_path(str(uuid.uuid4()))
+        with contextlib.ExitStack() as undo:
+            try:
+                copy = open(_new_file(third), "r+b", buffering=0)  # noqa: SIM115
+                undo.callback(copy.close)
+                undo.callback(third.unlink, missing_ok=True)
+                fcntl.flock(copy.fileno(), fcntl.LOCK_EX)
+                file.seek(0)
+                shutil.copyfileobj(file, copy, _READ_SIZE)
+                os.replace(third, self._upload_path(upload_id))
+            except OSError as error:
+                raise _full_or_same(error) from error
+            undo.pop_all()
+        return copy
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():
@@ -159,21 +241,27 @@ class FilesystemBlobStore:
 class _FileWriter:
     """An upload's file, open and locked."""
 
-    def __init__(self, store: FilesystemBlobStore, upload_id: str, file: BinaryIO) -> None:
+    def __init__(self, store: FilesystemBlobStore, upload_id: str, descriptor: int) -> None:
         self._store = store
         self._upload_id = upload_id
-        self._file = file
+        self._file: BinaryIO = open(descriptor, "r+b", buffering=0)  # noqa: SIM115
         self._digests: dict[tuple[int, str], str] = {}
+
+    def close(self) -> None:
+        """Close the file, which frees the upload."""
+        self._file.close()
 
     def append(self, progress: Progress, chunks: Iterable[bytes]) -> Progress:
         """Write *chunks* behind what is there (see :meth:`UploadWriter.append`)."""
         offset = progress.size
         self._cut(offset)
         hasher = self._hash_at(progress)
-        self._file.seek(offset)
         position = offset
         try:
             for chunk in chunks:
+                if position == offset:
+                    self._own_alone()
+                    self._file.seek(offset)
                 _write_all(self._file, chunk)
                 hasher.update(chunk)
                 position += len(chunk)
@@ -188,14 +276,15 @@ class _FileWriter:
         self._store.keep_hash(self._upload_id, hasher)
         return Progress(position, f"sha256:{hasher.hexdigest()}")
 
-    def commit(self, progress: Progress, digest: str) -> None:
-        """Turn the upload into the blob *digest* (see :meth:`UploadWriter.commit`)."""
+    @contextlib.contextmanager
+    def commit(self, progress: Progress, digest: str) -> Iterator[None]:
+        """Store the upload as the blob *digest* (see :meth:`UploadWriter.commit`)."""
         algorithm, _ = split_digest(digest)
         self._cut(progress.size)
         if self._digest(progress, algorithm) != digest:
             raise DigestMismatch(digest)
-        self._store.move_into_place(self._upload_id, digest)
-        self._store.take_hash(self._upload_id)
+        with self._store.put_in_place(self._upload_id, digest):
+            yield
 
     def _digest(self, progress: Progress, algorithm: str) -> str:
         """Return the digest of the upload's bytes; they are read at most once for it."""
@@ -212,7 +301,17 @@ class _FileWriter:
         if actual < size:
             raise BlobMissing(self._upload_id)
         if actual > size:
+            self._own_alone()
             self._file.truncate(size)
+
+    def _own_alone(self) -> None:
+        """Part from a blob that has the same file, before the file is written to.
+
+        That is so after a commit that was cut short, and only then.
+        """
+        if os.fstat(self._file.fileno()).st_nlink > 1:
+            with self._file as shared:
+                self._file = self._store.copy_upload(self._upload_id, shared)
 
     def _hash_at(self, progress: Progress) -> _Hash:
         """Return the running sha256 of the bytes that *progress* speaks of.
@@ -258,6 +357,22 @@ def _digest_of(file: BinaryIO, algorithm: str) -> str:
     for chunk in _read_all(file):
         hasher.update(chunk)
     return f"{algorithm}:{hasher.hexdigest()}"
+
+
+def _new_file(path: Path) -> int:
+    """Make a file that is nobody else's and return its descriptor."""
+    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+
+
+@contextlib.contextmanager
+def _locked_folder(folder: Path, lock: int) -> Iterator[int]:
+    """Hold a folder's lock for the length of the block, which is given its descriptor."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, lock)
+        yield descriptor
+    finally:
+        os.close(descriptor)
 
 
 def _sync_folder(folder: Path) -> None:

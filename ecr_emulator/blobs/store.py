@@ -6,7 +6,7 @@ The store keeps no record of who may read a blob: repositories link to blobs in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
@@ -58,12 +58,16 @@ class UploadWriter(Protocol):
         :raises StorageFull: the bytes could not be written.
         """
 
-    def commit(self, progress: Progress, digest: str) -> None:
-        """Turn the upload into the blob *digest*, durably; the upload is gone afterwards.
+    def commit(self, progress: Progress, digest: str) -> AbstractContextManager[None]:
+        """Store the upload as the blob *digest*, durably, for the block to record it.
 
-        :raises DigestMismatch: the bytes have another digest; the upload stays.
+        No blob is collected (see :meth:`BlobStore.collect`) while it is being recorded. The
+        upload is gone when the block has ended, and stays as it was when the block raises: the
+        blob is then garbage, unless somebody else has recorded it.
+
+        :raises DigestMismatch: the bytes have another digest.
         :raises BlobMissing: the upload's bytes are gone.
-        :raises StorageFull: there is no room for it; the upload stays.
+        :raises StorageFull: there is no room for it.
         :raises ValueError: *digest* is not well-formed.
         """
 
@@ -93,8 +97,22 @@ class BlobStore(Protocol):
         :raises BlobMissing: the store has no such blob.
         """
 
-    def delete(self, digest: str) -> None:
-        """Remove the blob, if it is there."""
+    def size(self, digest: str) -> int | None:
+        """Return the blob's size in bytes, or ``None`` when the store does not have it."""
+
+    def collect(self, digest: str, unrecorded: Callable[[], bool]) -> int | None:
+        """Remove the blob if nobody records it any more.
+
+        :param unrecorded: asked while no upload can become this blob; takes it off the
+            records, if nothing keeps it there, and says whether it is off them.
+        :returns: the bytes that this freed, or ``None`` when the blob stays.
+        """
+
+    def digests(self) -> Iterator[str]:
+        """Yield the digests of all stored blobs, in no order."""
+
+    def uploads(self) -> Iterator[str]:
+        """Yield the ids of all uploads of which there are bytes or a beginning, in no order."""
 
     def clear(self) -> None:
         """Remove every blob and upload."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, bindparam, delete, insert, select, update
@@ -202,9 +202,11 @@ class Uploads:
                 raise EmptyUpload
             if upload.smallest_part_size is not None and upload.smallest_part_size < smallest_part:
                 raise LayerPartTooSmall
-            digest = self._commit(writer, upload, digests)
-            layer = Layer(digest, upload.progress.size)
-            with self._database.write() as connection:
+            with (
+                self._committed(writer, upload, digests) as digest,
+                self._database.write() as connection,
+            ):
+                layer = Layer(digest, upload.progress.size)
                 # Locks the repository's row as well: nobody deletes it under the link.
                 found = self._find(connection, key, name, upload_id, for_update=True)
                 is_new = link_blob(connection, found.repository_id, layer, self._clock.now())
@@ -234,13 +236,17 @@ class Uploads:
             yield upload, writer
 
     @staticmethod
-    def _commit(writer: UploadWriter, upload: Upload, digests: Sequence[str]) -> str:
+    @contextmanager
+    def _committed(writer: UploadWriter, upload: Upload, digests: Sequence[str]) -> Iterator[str]:
+        """Store an upload as a blob under the one of *digests* that it has, for the block."""
         for digest in filter(is_digest, digests):
-            try:
-                writer.commit(upload.progress, digest)
-            except DigestMismatch:
-                continue
-            return digest
+            with ExitStack() as stack:
+                try:
+                    stack.enter_context(writer.commit(upload.progress, digest))
+                except DigestMismatch:
+                    continue
+                yield digest
+                return
         raise InvalidLayer
 
     @staticmethod

@@ -9,7 +9,7 @@ import hashlib
 import threading
 import uuid
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -40,8 +40,20 @@ def append(store: BlobStore, upload_id: str, progress: Progress, *chunks: bytes)
 
 def commit(store: BlobStore, upload_id: str, progress: Progress, digest: str) -> None:
     """End an upload in a request of its own."""
-    with store.upload(upload_id) as writer:
-        writer.commit(progress, digest)
+    with store.upload(upload_id) as writer, writer.commit(progress, digest):
+        pass
+
+
+def commit_unrecorded(
+    store: BlobStore, upload_id: str, progress: Progress, error: type[BaseException] = RuntimeError
+) -> None:
+    """End an upload, but fail to record the blob."""
+    with (
+        pytest.raises(error),
+        store.upload(upload_id) as writer,
+        writer.commit(progress, progress.digest),
+    ):
+        raise error
 
 
 def put(store: BlobStore, data: bytes) -> str:
@@ -110,7 +122,8 @@ class BlobStoreSuite:
         with store.upload(upload_id) as writer:
             progress = writer.append(NOTHING, [b"abc"])
             progress = writer.append(progress, [b"def"])
-            writer.commit(progress, digest_bytes(b"abcdef"))
+            with writer.commit(progress, digest_bytes(b"abcdef")):
+                pass
         assert read(store, digest_bytes(b"abcdef")) == b"abcdef"
 
     def test_another_process_goes_on(self, store: BlobStore, twin: BlobStore) -> None:
@@ -244,16 +257,104 @@ class BlobStoreSuite:
             store.open(digest_bytes(b"abc"))
         with pytest.raises(BlobMissing), store.upload(str(uuid.uuid4())):
             pass
-        store.delete(digest_bytes(b"abc"))
+        assert store.size(digest_bytes(b"abc")) is None
+        assert list(store.digests()) == list(store.uploads()) == []
 
-    def test_a_deleted_blob_is_gone(self, store: BlobStore) -> None:
+    def test_a_blob_is_there_while_it_is_being_recorded(
+        self, store: BlobStore, twin: BlobStore
+    ) -> None:
+        upload_id = new_upload(store)
+        with store.upload(upload_id) as writer:
+            progress = writer.append(NOTHING, [b"abc"])
+            with writer.commit(progress, progress.digest):
+                assert read(twin, progress.digest) == b"abc"
+
+    def test_a_blob_that_is_not_recorded_after_all(self, store: BlobStore, twin: BlobStore) -> None:
+        """The upload goes on as if nothing had been, and the blob is not touched by that."""
+        upload_id = new_upload(store)
+        progress = append(store, upload_id, NOTHING, b"abc")
+        commit_unrecorded(store, upload_id, progress)
+        assert read(store, progress.digest) == b"abc"
+        longer = append(twin, upload_id, progress, b"def")
+        assert read(store, progress.digest) == b"abc"
+        commit(store, upload_id, longer, longer.digest)
+        assert read(store, longer.digest) == b"abcdef"
+        assert read(store, progress.digest) == b"abc"
+
+    def test_a_blob_that_is_recorded_at_the_second_try(self, store: BlobStore) -> None:
+        upload_id = new_upload(store)
+        progress = append(store, upload_id, NOTHING, b"abc")
+        commit_unrecorded(store, upload_id, progress)
+        commit_unrecorded(store, upload_id, progress, KeyboardInterrupt)
+        commit(store, upload_id, append(store, upload_id, progress), progress.digest)
+        assert read(store, progress.digest) == b"abc"
+        assert list(store.uploads()) == []
+
+    def test_what_an_unrecorded_commit_held_more_is_dropped(self, store: BlobStore) -> None:
+        """The last bytes came with the commit, so the next request knows nothing of them."""
+        upload_id = new_upload(store)
+        progress = append(store, upload_id, NOTHING, b"abc")
+        with pytest.raises(RuntimeError), store.upload(upload_id) as writer:  # noqa: PT012
+            longer = writer.append(progress, [b"def"])
+            with writer.commit(longer, longer.digest):
+                raise RuntimeError
+        commit(store, upload_id, progress, progress.digest)
+        assert read(store, progress.digest) == b"abc"
+        assert read(store, longer.digest) == b"abcdef"
+
+    def test_a_copied_upload_is_still_held(self, store: BlobStore, twin: BlobStore) -> None:
+        upload_id = new_upload(store)
+        with store.upload(upload_id) as writer:
+            progress = writer.append(NOTHING, [b"abc"])
+            with pytest.raises(RuntimeError), writer.commit(progress, progress.digest):
+                raise RuntimeError
+            writer.append(progress, [b"def"])
+            with pytest.raises(UploadBusy), twin.upload(upload_id):
+                pass
+        append(twin, upload_id, progress, b"ghi")
+
+    def test_a_collected_blob_is_gone(self, store: BlobStore) -> None:
         digest, other = put(store, b"abc"), put(store, b"abd")
         with store.open(digest) as file:
-            store.delete(digest)
+            assert store.collect(digest, lambda: True) == 3
             assert file.read() == b"abc", "a reader goes on"
         with pytest.raises(BlobMissing):
             store.open(digest)
+        assert store.size(digest) is None
+        assert store.collect(digest, lambda: True) == 0
         assert read(store, other) == b"abd"
+        assert store.size(other) == 3
+
+    def test_a_recorded_blob_is_not_collected(self, store: BlobStore) -> None:
+        digest = put(store, b"abc")
+        assert store.collect(digest, lambda: False) is None
+        assert store.collect(digest_bytes(b"abd"), lambda: False) is None
+        assert read(store, digest) == b"abc"
+
+    def test_a_blob_is_not_collected_while_it_is_being_recorded(
+        self, store: BlobStore, twin: BlobStore
+    ) -> None:
+        records: set[str] = set()
+        data = b"abc"
+        upload_id, digest = new_upload(store), digest_bytes(data)
+        progress = append(store, upload_id, NOTHING, data)
+        put(store, data)  # by somebody else, who has forgotten about it
+        with ThreadPoolExecutor(1) as pool:
+            with store.upload(upload_id) as writer, writer.commit(progress, digest):
+                collected = pool.submit(twin.collect, digest, lambda: digest not in records)
+                assert wait([collected], timeout=0.2).not_done
+                records.add(digest)
+            assert collected.result() is None
+        assert read(store, digest) == data
+
+    def test_what_is_stored_is_listed(self, store: BlobStore) -> None:
+        digests = {put(store, b"abc"), put(store, b"abd")}
+        upload_id = new_upload(store)
+        append(store, upload_id, NOTHING, b"abc")
+        commit(store, upload_id, Progress(3, digest_bytes(b"abc")), digest_bytes(b"abc", "sha512"))
+        ids = {new_upload(store), new_upload(store)}
+        assert set(store.digests()) == digests | {digest_bytes(b"abc", "sha512")}
+        assert set(store.uploads()) == ids
 
     def test_clear_leaves_nothing(self, store: BlobStore) -> None:
         digest, upload_id = put(store, b"abc"), new_upload(store)
@@ -270,8 +371,8 @@ class BlobStoreSuite:
         with store.upload(upload_id) as writer:
             progress = writer.append(NOTHING, [b"abc"])
             twin.clear()
-            with pytest.raises(BlobMissing):
-                writer.commit(progress, progress.digest)
+            with pytest.raises(BlobMissing), writer.commit(progress, progress.digest):
+                pass
         with pytest.raises(BlobMissing):
             store.open(progress.digest)
 
@@ -292,7 +393,7 @@ class BlobStoreSuite:
         ],
     )
     def test_what_is_no_digest_names_nothing(self, store: BlobStore, name: str) -> None:
-        for use in (store.open, store.delete):
+        for use in (store.open, store.size, lambda name: store.collect(name, lambda: True)):
             with pytest.raises(ValueError, match="not a digest"):
                 use(name)
         upload_id = new_upload(store)
@@ -306,6 +407,42 @@ class BlobStoreSuite:
                 use(name)
         with pytest.raises(ValueError, match="UUID"), store.upload(name):
             pass
+
+    def test_many_threads_store_and_collect_the_same_blob(
+        self, store: BlobStore, twin: BlobStore
+    ) -> None:
+        """Whoever has recorded a blob finds it, whatever the collector does in between."""
+        lock, users = threading.Lock(), {"count": 0}
+        data, digest = b"the same", digest_bytes(b"the same")
+
+        def unused() -> bool:
+            with lock:
+                return users["count"] == 0
+
+        def use(process: BlobStore) -> None:
+            for _ in range(50):
+                upload_id = new_upload(process)
+                with process.upload(upload_id) as writer:
+                    progress = writer.append(NOTHING, [data])
+                    with writer.commit(progress, digest), lock:
+                        users["count"] += 1
+                assert read(process, digest) == data
+                with lock:
+                    users["count"] -= 1
+
+        done = threading.Event()
+
+        def collect() -> int:
+            count = 0
+            while not done.is_set():
+                count += bool(store.collect(digest, unused))
+            return count
+
+        with ThreadPoolExecutor(5) as pool:
+            collected = pool.submit(collect)
+            list(pool.map(use, (store, twin) * 2))
+            done.set()
+            assert collected.result() > 0
 
     def test_many_threads_store_the_same_blob(self, store: BlobStore, twin: BlobStore) -> None:
         data = b"the same" * 10_000

@@ -123,7 +123,7 @@ class TestDiskTrouble:
         progress = append(store, upload_id, progress, b" on")
         commit(store, upload_id, progress, digest_bytes(b"kept on"))
 
-    @pytest.mark.parametrize("step", ["mkdir", "replace", "fsync"])
+    @pytest.mark.parametrize("step", ["mkdir", "link", "fsync"])
     def test_at_a_commit(
         self,
         store: FilesystemBlobStore,
@@ -212,8 +212,8 @@ class TestCrash:
         with store.upload(upload_id) as writer:
             progress = writer.append(NOTHING, [b"abc"])
             (tmp_path / "uploads" / upload_id).unlink()
-            with pytest.raises(BlobMissing):
-                writer.commit(progress, progress.digest)
+            with pytest.raises(BlobMissing), writer.commit(progress, progress.digest):
+                pass
 
     def test_the_blob_vanished(self, store: FilesystemBlobStore, tmp_path: Path) -> None:
         digest = put(store, b"abc")
@@ -253,6 +253,31 @@ class TestCrash:
         append(store, upload_id, NOTHING, b"abc")
 
 
+@pytest.mark.parametrize("number", [errno.EPERM, errno.EOPNOTSUPP])
+def test_a_file_system_without_hard_links(
+    store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(filesystem.os, "link", refuse)
+    for _ in range(2):
+        digest = put(store, b"abc")
+        assert read(store, digest) == b"abc"
+    assert len(files(tmp_path)) == 1
+
+
+def test_names_that_are_none_of_ours_are_not_listed(
+    store: FilesystemBlobStore, tmp_path: Path
+) -> None:
+    digest, upload_id = put(store, b"abc"), new_upload(store)
+    (tmp_path / "uploads" / ".nfs0001").touch()
+    (tmp_path / "blobs" / "sha256" / "ab").mkdir(exist_ok=True)
+    (tmp_path / "blobs" / "sha256" / "ab" / "abcd").touch()
+    assert list(store.digests()) == [digest]
+    assert list(store.uploads()) == [upload_id]
+
+
 def test_hashes_of_old_uploads_are_forgotten(
     store: FilesystemBlobStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -272,7 +297,7 @@ class Steps:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.names: list[str] = []
-        for name in ("fdatasync", "fsync", "replace"):
+        for name in ("fdatasync", "fsync", "link", "replace"):
             monkeypatch.setattr(filesystem.os, name, self._recorded(name, getattr(os, name)))
 
     def _recorded(self, name: str, call: Callable[..., Any]) -> Callable[..., Any]:
@@ -288,16 +313,17 @@ def steps(monkeypatch: pytest.MonkeyPatch) -> Steps:
     return Steps(monkeypatch)
 
 
-def test_bytes_are_synced_before_the_rename_and_the_folder_after_it(
+def test_bytes_are_synced_before_the_link_and_the_folder_after_it(
     store: FilesystemBlobStore, steps: Steps
 ) -> None:
     put(store, b"first in a new folder")
-    assert steps.names == ["fdatasync", "fsync", "fsync", "replace", "fsync"]
+    assert steps.names == ["fdatasync", "fsync", "fsync", "link", "fsync"]
     del steps.names[:]
     put(store, b"first in a new folder")
-    assert steps.names == ["fdatasync", "replace", "fsync"]
+    # The blob is there already, and is replaced: by a third name, as no link can do that.
+    assert steps.names == ["fdatasync", "link", "link", "replace", "fsync"]
 
 
 def test_relaxed_syncs_nothing(tmp_path: Path, steps: Steps) -> None:
     put(FilesystemBlobStore(tmp_path, durability="relaxed"), b"abc")
-    assert steps.names == ["replace"]
+    assert steps.names == ["link"]
