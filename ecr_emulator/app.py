@@ -10,6 +10,7 @@ from flask import Flask, Response
 
 from ecr_emulator.admin.identities import identities_blueprint
 from ecr_emulator.admin.routes import admin_blueprint
+from ecr_emulator.admin.scan_findings import scan_findings_blueprint
 from ecr_emulator.auth.access import Access
 from ecr_emulator.auth.credentials import (
     ChainedCredentials,
@@ -27,6 +28,7 @@ from ecr_emulator.auth.tokens import RegistryTokens
 from ecr_emulator.auth.urls import DownloadUrls
 from ecr_emulator.aws.door import AwsDoor
 from ecr_emulator.aws.ecr import operations as ecr_operations
+from ecr_emulator.aws.ecr.scanning import check_findings
 from ecr_emulator.aws.ecr_public import operations as ecr_public_operations
 from ecr_emulator.aws.ecr_public.logos import logo_blueprint
 from ecr_emulator.aws.operation_calls import ApiServices
@@ -50,7 +52,15 @@ from ecr_emulator.upstreams.http import UpstreamRegistries
 class Application:
     """The whole emulator as one WSGI application."""
 
-    def __init__(self, oci: OciDoor, flask: Flask, database: Database, jobs: JobWorker) -> None:
+    def __init__(
+        self,
+        oci: OciDoor,
+        flask: Flask,
+        database: Database,
+        jobs: JobWorker,
+        origins: Origins,
+    ) -> None:
+        self._origins = origins
         self._oci = oci
         self._flask = flask
         self._database = database
@@ -58,6 +68,10 @@ class Application:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request by the door that its path names."""
+        if not self._origins.admits(str(environ.get("REMOTE_ADDR") or "")):
+            # A security group would leave the caller without any answer.
+            start_response("403 Forbidden", [("Content-Length", "0"), ("Connection", "close")])
+            return [b""]
         if self._oci.handles(environ.get("PATH_INFO", "")):
             return self._oci(environ, start_response)
         return self._flask(environ, start_response)
@@ -124,9 +138,11 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     flask.register_blueprint(logo_blueprint(registry))
     flask.register_blueprint(admin_blueprint(registry, identities, document))
     flask.register_blueprint(identities_blueprint(identities))
+    flask.register_blueprint(scan_findings_blueprint(registry, check_findings))
     flask.register_error_handler(404, _not_found)
     flask.register_error_handler(405, _not_found)
-    return Application(oci, flask, database, JobWorker(registry.jobs, registry.job_functions()))
+    jobs = JobWorker(registry.jobs, registry.job_functions())
+    return Application(oci, flask, database, jobs, origins)
 
 
 def create_server_app(settings: Settings) -> Application:

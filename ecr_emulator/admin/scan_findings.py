@@ -12,6 +12,7 @@ from typing import Any
 
 from flask import Blueprint, Response, jsonify, request
 
+from ecr_emulator.admin.strangers import control_blueprint
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.digests import is_digest
 from ecr_emulator.registry.core import Registry
@@ -27,13 +28,14 @@ _MAX_BODY = 16 * 1024**2
 _MAX_NAME = 512
 
 
-def add_scan_findings(blueprint: Blueprint, registry: Registry, check: FindingsCheck) -> None:
-    """Add the two routes to the control endpoints.
+def scan_findings_blueprint(registry: Registry, check: FindingsCheck) -> Blueprint:
+    """Return the Flask routes below ``/_emulator/scan-findings``.
 
     :param check: refuses findings that the API could not answer.
     """
+    blueprint = control_blueprint("scan_findings", "/_emulator/scan-findings")
 
-    @blueprint.put("/scan-findings")
+    @blueprint.put("")
     def pin() -> Response:
         """Let the scans of an image find what the body says."""
         try:
@@ -47,7 +49,7 @@ def add_scan_findings(blueprint: Blueprint, registry: Registry, check: FindingsC
         there = registry.scan_pins.put(*_image(body), findings)
         return jsonify(status="ok", imageExists=there)
 
-    @blueprint.delete("/scan-findings")
+    @blueprint.delete("")
     def unpin() -> Response:
         """Let the scans of an image find what is in it."""
         try:
@@ -57,6 +59,8 @@ def add_scan_findings(blueprint: Blueprint, registry: Registry, check: FindingsC
         if not registry.scan_pins.remove(*_image(body)):
             return _refused("nothing is pinned for this image", 404)
         return jsonify(status="ok")
+
+    return blueprint
 
 
 def _body(known: tuple[str, ...]) -> dict[str, Any]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
 from ecr_emulator.aws.ecr.context import EcrContext, Params, page_size
 from ecr_emulator.aws.ecr.operation import operation
+from ecr_emulator.aws.model import load_service
 from ecr_emulator.registry.image_scans import ScanReport, ScanStatus, ScanSummary
 from ecr_emulator.registry.images import ImageId
 from ecr_emulator.registry.scan_pins import ENHANCED_FINDINGS, FINDINGS
@@ -128,6 +130,21 @@ def scan_members(report: ScanReport | None) -> dict[str, Any]:
         "imageScanStatus": _status(report.status),
         "imageScanFindingsSummary": None if report.summary is None else _summary(report.summary),
     }
+
+
+def check_findings(findings: Mapping[str, Any]) -> None:
+    """Check lists of findings that DescribeImageScanFindings is to answer, by their members.
+
+    :raises ValueError: they are not in the shape of its model.
+    """
+    write = load_service("ecr").operations["DescribeImageScanFindings"].serialize
+    for member, found in findings.items():
+        if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
+            raise ValueError(f"{member} must be a list of objects")
+        try:
+            write({"imageScanFindings": {member: [with_times(item) for item in found]}})
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{member}: {error}") from None
 
 
 #: Where a finding has times: names of members, ``*`` for each item of a list.
