@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
-import string
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
+
+from ecr_emulator import setting_values as values
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -25,17 +25,6 @@ else:  # pragma: no cover - the same parser under its older name
 ENV_PREFIX = "ECR_EMULATOR_"
 CONFIG_VARIABLE = ENV_PREFIX + "CONFIG"
 DEFAULT_CONFIG_FILE = "ecr-emulator.toml"
-
-_SIZE = re.compile(r"([0-9]{1,15}) ?([kmg]?)(?:i?b)?", re.IGNORECASE)
-_SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
-_REGION = re.compile(r"[0-9a-z-]{2,25}")
-_HOST = re.compile(r"[0-9A-Za-z_.:%\[\]-]{1,255}")
-_REGISTRY_HOST = re.compile(r"[0-9A-Za-z_.:\[\]-]{1,255}")
-_UPSTREAM = re.compile(r"[0-9a-z.-]{1,255}")
-_BASE_URL = re.compile(r"https?://[0-9A-Za-z_.:\[\]-]{1,255}/?")
-_TEMPLATE_NAMES = ("account", "region", "host", "port")
-
-Parser = Callable[[object], Any]
 
 
 class SettingError(ValueError):
@@ -56,131 +45,11 @@ class SettingInfo:
     """
 
     help: str
-    parse: Parser
+    parse: values.Parser
     metavar: str = "TEXT"
     flag: bool = False
     secret: bool = False
     default_text: str | None = None
-
-
-def _whole_number(low: int, high: int) -> Parser:
-    def parse(value: object) -> int:
-        text = str(value).strip() if isinstance(value, (str, int)) else ""
-        # bool is an int to Python, but `port = true` is a mistake.
-        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,18}", text):
-            raise ValueError(f"is not a whole number from {low} to {high}")
-        number = int(text)
-        if not low <= number <= high:
-            raise ValueError(f"is not a whole number from {low} to {high}")
-        return number
-
-    return parse
-
-
-def _one_of(*choices: str) -> Parser:
-    def parse(value: object) -> str:
-        if not isinstance(value, str) or value not in choices:
-            raise ValueError(f"is not one of {', '.join(choices)}")
-        return value
-
-    return parse
-
-
-def _yes_no(value: object) -> bool:
-    if isinstance(value, bool):
-        return value
-    text = value.strip().lower() if isinstance(value, str) else ""
-    if text in ("1", "true", "yes", "on"):
-        return True
-    if text in ("0", "false", "no", "off"):
-        return False
-    raise ValueError("is not true or false")
-
-
-def _size(low: int, high: int) -> Parser:
-    def parse(value: object) -> int:
-        text = str(value).strip() if isinstance(value, (str, int)) else ""
-        match = _SIZE.fullmatch(text)
-        if isinstance(value, bool) or match is None:
-            raise ValueError("is not a size in bytes (a number, or such as 512KiB, 32MiB)")
-        number = int(match[1]) * _SIZE_UNITS[match[2].lower()]
-        if not low <= number <= high:
-            raise ValueError(f"is not a size from {low} to {high} bytes")
-        return number
-
-    return parse
-
-
-def _matching(pattern: re.Pattern[str], what: str) -> Parser:
-    def parse(value: object) -> str:
-        if not isinstance(value, str) or pattern.fullmatch(value) is None:
-            raise ValueError(f"is not {what}")
-        return value
-
-    return parse
-
-
-def _folder(value: object) -> Path:
-    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else ""
-    if not isinstance(text, str) or not text or "\0" in text:
-        raise ValueError("is not the path of a folder")
-    return Path(os.path.expanduser(text)).absolute()
-
-
-def _database_url(value: object) -> str:
-    if value == "":
-        return ""
-    if not isinstance(value, str) or not re.match(r"(sqlite|postgresql)(\+[a-z0-9_]+)?:", value):
-        raise ValueError("is not a database URL (sqlite:///path or postgresql://...)")
-    return value
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("is not a text")
-    return value
-
-
-def _host_template(value: object) -> str:
-    if not isinstance(value, str):
-        raise ValueError("is not a text")
-    try:
-        parts = list(string.Formatter().parse(value))
-    except ValueError:
-        raise ValueError("has a brace without its partner") from None
-    for literal, name, spec, conversion in parts:
-        if name is not None and (name not in _TEMPLATE_NAMES or spec or conversion):
-            allowed = ", ".join("{" + known + "}" for known in _TEMPLATE_NAMES)
-            raise ValueError(f"may name only {allowed}")
-        if literal and _REGISTRY_HOST.fullmatch(literal) is None:
-            raise ValueError("is not a host, with or without a port")
-    return value
-
-
-def _optional_host(value: object) -> str:
-    if not isinstance(value, str) or (value and _REGISTRY_HOST.fullmatch(value) is None):
-        raise ValueError("is not a host, with or without a port")
-    return value
-
-
-def _upstream_addresses(value: object) -> dict[str, str]:
-    if isinstance(value, str):
-        pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
-        if not all(equals for _, equals, _ in pairs):
-            raise ValueError("is not HOST=URL, or several of these with commas between")
-        found: Mapping[object, object] = {host.strip(): url.strip() for host, _, url in pairs}
-    elif isinstance(value, Mapping):
-        found = value
-    else:
-        raise ValueError("is not a table of URLs by host")
-    addresses = {}
-    for host, url in found.items():
-        if not isinstance(host, str) or _UPSTREAM.fullmatch(host) is None:
-            raise ValueError(f"names an upstream registry that is no host: {_shown(host)}")
-        if not isinstance(url, str) or _BASE_URL.fullmatch(url) is None:
-            raise ValueError(f"holds for {host} what is not a URL of scheme, host and port")
-        addresses[host] = url
-    return addresses
 
 
 def _setting(default: object, info: SettingInfo) -> Any:
@@ -212,14 +81,14 @@ class Settings:
         SettingInfo(
             "The address to listen on. Whoever reaches it can use the well-known test"
             " credentials, so keep to loopback where that matters.",
-            _matching(_HOST, "an address or a host name"),
+            values.address,
             "ADDRESS",
         ),
     )
     port: int = _setting(
         4566,
         SettingInfo(
-            "The port to listen on; 0 takes any free one.", _whole_number(0, 65535), "PORT"
+            "The port to listen on; 0 takes any free one.", values.whole_number(0, 65535), "PORT"
         ),
     )
     data_dir: Path = _setting(
@@ -227,7 +96,7 @@ class Settings:
         SettingInfo(
             "The folder for the database and the blobs. It is made when missing, and several"
             " servers may share it.",
-            _folder,
+            values.folder,
             "FOLDER",
         ),
     )
@@ -235,7 +104,7 @@ class Settings:
         "",
         SettingInfo(
             "The database, as sqlite:///PATH or postgresql://USER:PASSWORD@HOST/NAME.",
-            _database_url,
+            values.database_url,
             "URL",
             secret=True,
             default_text="registry.sqlite3 in the data folder",
@@ -245,7 +114,7 @@ class Settings:
         _default_workers,
         SettingInfo(
             "How many processes serve requests.",
-            _whole_number(1, 64),
+            values.whole_number(1, 64),
             "NUMBER",
             default_text="2 to 4, by the processors",
         ),
@@ -255,7 +124,7 @@ class Settings:
         SettingInfo(
             "How many requests each process works on at once; a transfer counts for as long as it"
             " lasts, and what is beyond waits.",
-            _whole_number(1, 1024),
+            values.whole_number(1, 1024),
             "NUMBER",
         ),
     )
@@ -264,7 +133,7 @@ class Settings:
         SettingInfo(
             "full: what was acknowledged survives a power cut. relaxed: faster, survives a crash"
             " of the server but not of the machine.",
-            _one_of("full", "relaxed"),
+            values.one_of("full", "relaxed"),
             "full|relaxed",
         ),
     )
@@ -272,7 +141,7 @@ class Settings:
         "strict",
         SettingInfo(
             "strict: signatures and tokens are verified. permissive: any credential is accepted.",
-            _one_of("strict", "permissive"),
+            values.one_of("strict", "permissive"),
             "strict|permissive",
         ),
     )
@@ -281,7 +150,7 @@ class Settings:
         SettingInfo(
             "A TOML or JSON file of users, roles, their policies and keys, organizations and VPC"
             " endpoints; read at every start.",
-            _text,
+            values.any_text,
             "FILE",
             default_text="none",
         ),
@@ -290,7 +159,7 @@ class Settings:
         "us-east-1",
         SettingInfo(
             "The region of a request that names none.",
-            _matching(_REGION, "a region's name"),
+            values.region,
             "REGION",
         ),
     )
@@ -299,7 +168,7 @@ class Settings:
         SettingInfo(
             "The registry's address in repositoryUri and proxyEndpoint, for example"
             " {account}.dkr.ecr.{region}.localhost:{port}.",
-            _host_template,
+            values.host_template,
             "TEMPLATE",
             default_text="the host and port by which the caller reached the server",
         ),
@@ -310,7 +179,7 @@ class Settings:
             "The host, with or without a port, that stands for public.ecr.aws in the"
             " repositoryUri of public repositories. It must lead to this server, and be no"
             " private registry's.",
-            _optional_host,
+            values.optional_host,
             "HOST",
             default_text="public.ecr.aws/ as a path on the address by which the caller reached"
             " the server",
@@ -322,7 +191,7 @@ class Settings:
             "Where registries that images are cached from (pull-through cache) are found, if not"
             " at their own addresses: quay.io=http://127.0.0.1:5000, more with commas between;"
             " in the settings file a table.",
-            _upstream_addresses,
+            values.upstream_addresses,
             "HOST=URL,...",
             secret=True,  # none belongs here, but a URL is where people put passwords
             default_text="none",
@@ -332,7 +201,7 @@ class Settings:
         False,
         SettingInfo(
             "Do as the real ECR does where it departs from the OCI distribution specification.",
-            _yes_no,
+            values.yes_no,
             flag=True,
         ),
     )
@@ -340,7 +209,7 @@ class Settings:
         32 * 1024**2,
         SettingInfo(
             "The largest body of an API call, in bytes. A layer part of 20 MiB needs 27 MiB.",
-            _size(1024, 1024**3),
+            values.size(1024, 1024**3),
             "SIZE",
             default_text="32MiB",
         ),
@@ -349,7 +218,7 @@ class Settings:
         4 * 1024**2,
         SettingInfo(
             "The largest manifest, in bytes.",
-            _size(1024, 64 * 1024**2),
+            values.size(1024, 64 * 1024**2),
             "SIZE",
             default_text="4MiB",
         ),
@@ -358,7 +227,7 @@ class Settings:
         "info",
         SettingInfo(
             "How much goes to standard error.",
-            _one_of("debug", "info", "warning", "error"),
+            values.one_of("debug", "info", "warning", "error"),
             "debug|info|warning|error",
         ),
     )
@@ -417,17 +286,17 @@ def load_settings(
     env: Mapping[str, str] = os.environ if environ is None else environ
     path, named_by = _config_path(config_file, env)
     in_file = {} if path is None else _read_file(path, named_by)
-    values: dict[str, Any] = {}
+    chosen: dict[str, Any] = {}
     for item in fields(Settings):
         name = item.name
         variable = variable_name(name)
         if flags.get(name) is not None:
-            values[name] = _checked(item, flags[name], source=f" ({flag_name(name)})")
+            chosen[name] = _checked(item, flags[name], source=f" ({flag_name(name)})")
         elif env.get(variable):
-            values[name] = _checked(item, env[variable], source=f" ({variable})")
+            chosen[name] = _checked(item, env[variable], source=f" ({variable})")
         elif name in in_file:
-            values[name] = _checked(item, in_file[name], source=f" (key {name} of {path})")
-    return Settings(**values)
+            chosen[name] = _checked(item, in_file[name], source=f" (key {name} of {path})")
+    return Settings(**chosen)
 
 
 def _checked(item: Field[Any], value: object, source: str) -> Any:
@@ -436,14 +305,8 @@ def _checked(item: Field[Any], value: object, source: str) -> Any:
     try:
         return info.parse(value)
     except ValueError as error:
-        shown = "the value" if info.secret else _shown(value)
+        shown = "the value" if info.secret else values.shown(value)
         raise SettingError(f"setting {item.name}{source}: {shown} {error}") from None
-
-
-def _shown(value: object) -> str:
-    """Show a value in one short line, whatever it holds."""
-    text = ascii(value)
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _config_path(given: str | None, env: Mapping[str, str]) -> tuple[Path | None, str]:
@@ -471,5 +334,5 @@ def _read_file(path: Path, named_by: str) -> dict[str, object]:
         if key not in known:
             near = difflib.get_close_matches(key, known, n=1)
             hint = f"; did you mean {near[0]}?" if near else ""
-            raise SettingError(f"settings file {path}: unknown key {_shown(key)}{hint}")
+            raise SettingError(f"settings file {path}: unknown key {values.shown(key)}{hint}")
     return content

@@ -1,0 +1,169 @@
+"""What a setting's value may be: one parser for each kind, and its fault in words.
+
+A parser takes what a flag, a variable or the settings file gives, and returns the setting's own
+type; a value of that type it returns as it is. It raises ``ValueError`` with a text that continues
+"the value ...".
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import string
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+_SIZE = re.compile(r"([0-9]{1,15}) ?([kmg]?)(?:i?b)?", re.IGNORECASE)
+_SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
+_REGISTRY_HOST = re.compile(r"[0-9A-Za-z_.:\[\]-]{1,255}")
+_UPSTREAM = re.compile(r"[0-9a-z.-]{1,255}")
+_BASE_URL = re.compile(r"https?://[0-9A-Za-z_.:\[\]-]{1,255}/?")
+_TEMPLATE_NAMES = ("account", "region", "host", "port")
+
+Parser = Callable[[object], Any]
+
+
+def whole_number(low: int, high: int) -> Parser:
+    """A whole number from *low* to *high*, as a number or a text."""
+
+    def parse(value: object) -> int:
+        text = str(value).strip() if isinstance(value, (str, int)) else ""
+        # bool is an int to Python, but `port = true` is a mistake.
+        if isinstance(value, bool) or not re.fullmatch(r"[0-9]{1,18}", text):
+            raise ValueError(f"is not a whole number from {low} to {high}")
+        number = int(text)
+        if not low <= number <= high:
+            raise ValueError(f"is not a whole number from {low} to {high}")
+        return number
+
+    return parse
+
+
+def one_of(*choices: str) -> Parser:
+    """One of a few words."""
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or value not in choices:
+            raise ValueError(f"is not one of {', '.join(choices)}")
+        return value
+
+    return parse
+
+
+def yes_no(value: object) -> bool:
+    """True or false, also as 1/0, yes/no or on/off."""
+    if isinstance(value, bool):
+        return value
+    text = value.strip().lower() if isinstance(value, str) else ""
+    if text in ("1", "true", "yes", "on"):
+        return True
+    if text in ("0", "false", "no", "off"):
+        return False
+    raise ValueError("is not true or false")
+
+
+def size(low: int, high: int) -> Parser:
+    """A number of bytes, also as a text with a unit; units are of 1,024."""
+
+    def parse(value: object) -> int:
+        text = str(value).strip() if isinstance(value, (str, int)) else ""
+        match = _SIZE.fullmatch(text)
+        if isinstance(value, bool) or match is None:
+            raise ValueError("is not a size in bytes (a number, or such as 512KiB, 32MiB)")
+        number = int(match[1]) * _SIZE_UNITS[match[2].lower()]
+        if not low <= number <= high:
+            raise ValueError(f"is not a size from {low} to {high} bytes")
+        return number
+
+    return parse
+
+
+def _matching(pattern: str, what: str) -> Parser:
+    compiled = re.compile(pattern)
+
+    def parse(value: object) -> str:
+        if not isinstance(value, str) or compiled.fullmatch(value) is None:
+            raise ValueError(f"is not {what}")
+        return value
+
+    return parse
+
+
+region = _matching(r"[0-9a-z-]{2,25}", "a region's name")
+address = _matching(r"[0-9A-Za-z_.:%\[\]-]{1,255}", "an address or a host name")
+
+
+def folder(value: object) -> Path:
+    """The absolute path of a folder, which need not be there; ``~`` is the home folder."""
+    text = os.fspath(value) if isinstance(value, (str, os.PathLike)) else ""
+    if not isinstance(text, str) or not text or "\0" in text:
+        raise ValueError("is not the path of a folder")
+    return Path(os.path.expanduser(text)).absolute()
+
+
+def database_url(value: object) -> str:
+    """A URL of SQLite or PostgreSQL, or an empty text for the default."""
+    if value == "":
+        return ""
+    if not isinstance(value, str) or not re.match(r"(sqlite|postgresql)(\+[a-z0-9_]+)?:", value):
+        raise ValueError("is not a database URL (sqlite:///path or postgresql://...)")
+    return value
+
+
+def any_text(value: object) -> str:
+    """Any text."""
+    if not isinstance(value, str):
+        raise ValueError("is not a text")
+    return value
+
+
+def host_template(value: object) -> str:
+    """A host with or without a port, where names in braces stand for their values."""
+    if not isinstance(value, str):
+        raise ValueError("is not a text")
+    try:
+        parts = list(string.Formatter().parse(value))
+    except ValueError:
+        raise ValueError("has a brace without its partner") from None
+    for literal, name, spec, conversion in parts:
+        if name is not None and (name not in _TEMPLATE_NAMES or spec or conversion):
+            allowed = ", ".join("{" + known + "}" for known in _TEMPLATE_NAMES)
+            raise ValueError(f"may name only {allowed}")
+        if literal and _REGISTRY_HOST.fullmatch(literal) is None:
+            raise ValueError("is not a host, with or without a port")
+    return value
+
+
+def optional_host(value: object) -> str:
+    """A host with or without a port, or an empty text for none."""
+    if not isinstance(value, str) or (value and _REGISTRY_HOST.fullmatch(value) is None):
+        raise ValueError("is not a host, with or without a port")
+    return value
+
+
+def upstream_addresses(value: object) -> dict[str, str]:
+    """URLs by the host of the registry that they stand for."""
+    if isinstance(value, str):
+        pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
+        if not all(equals for _, equals, _ in pairs):
+            raise ValueError("is not HOST=URL, or several of these with commas between")
+        found: Mapping[object, object] = {host.strip(): url.strip() for host, _, url in pairs}
+    elif isinstance(value, Mapping):
+        found = value
+    else:
+        raise ValueError("is not a table of URLs by host")
+    addresses = {}
+    for host, url in found.items():
+        if not isinstance(host, str) or _UPSTREAM.fullmatch(host) is None:
+            raise ValueError(f"names an upstream registry that is no host: {shown(host)}")
+        if not isinstance(url, str) or _BASE_URL.fullmatch(url) is None:
+            raise ValueError(f"holds for {host} what is not a URL of scheme, host and port")
+        addresses[host] = url
+    return addresses
+
+
+def shown(value: object) -> str:
+    """Show a value in one short line, whatever it holds."""
+    text = ascii(value)
+    return text if len(text) <= 80 else text[:77] + "..."
