@@ -88,10 +88,10 @@ class ImagePush:
         """
         if tag is not None:
             check_tag(tag)
-        actual = _digest(body, digest)
         # Asked first, as a missing repository outweighs a bad manifest; and reading the
         # manifest must not hold up other writers.
         self._make_sure_of(key, name)
+        actual = _digest(body, digest)
         manifest = parse_manifest(body, media_type)
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
