@@ -219,7 +219,8 @@ class Access:
             **resource_keys(
                 key.service,
                 account=key.account,
-                region=key.region,
+                # Public registries are asked in the one region that has the service.
+                region="us-east-1" if key.is_public else key.region,
                 tags=self._tags(key, repository),
             ),
             **(keys or {}),

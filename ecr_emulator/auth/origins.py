@@ -13,6 +13,7 @@ from typing import Any
 
 from ecr_emulator.policy.context import Origin
 
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
@@ -32,10 +33,6 @@ class VpcEndpoint:
     policy: str | None = None
 
 
-class CutOff(Exception):
-    """The endpoint's security group does not admit the source: no answer would ever come."""
-
-
 class Origins:
     """Tells where requests come from."""
 
@@ -43,11 +40,20 @@ class Origins:
         self._endpoints = tuple(endpoints)
         self._by_id = {endpoint.id: endpoint for endpoint in self._endpoints}
 
-    def of_request(self, environ: Mapping[str, Any]) -> Origin:
-        """Return the origin of the request of a WSGI environment.
+    def admits(self, address: str) -> bool:
+        """Say whether the security group of the endpoint that *address* comes to lets it in."""
+        if not self._endpoints:
+            return True
+        peer = _address(address)
+        endpoint = self._endpoint_of(peer)
+        return (
+            endpoint is None
+            or endpoint.allowed_sources is None
+            or _within(peer, endpoint.allowed_sources)
+        )
 
-        :raises CutOff: it came to an endpoint that does not admit it.
-        """
+    def of_request(self, environ: Mapping[str, Any]) -> Origin:
+        """Return the origin of the request of a WSGI environment."""
         return self.origin(
             str(environ.get("REMOTE_ADDR") or ""),
             secure=environ.get("wsgi.url_scheme") == "https",
@@ -59,16 +65,12 @@ class Origins:
 
         :param address: the peer's address as the server gives it.
         :param secure: whether it came by TLS.
-        :raises CutOff: it came to an endpoint that does not admit it.
         """
         if not self._endpoints:
             return Origin(source_ip=address, secure_transport=secure, user_agent=user_agent)
-        peer = _address(address)
-        endpoint = next((e for e in self._endpoints if _within(peer, e.networks)), None)
+        endpoint = self._endpoint_of(_address(address))
         if endpoint is None:
             return Origin(source_ip=address, secure_transport=secure, user_agent=user_agent)
-        if endpoint.allowed_sources is not None and not _within(peer, endpoint.allowed_sources):
-            raise CutOff
         return Origin(
             source_ip=address,
             secure_transport=secure,
@@ -77,13 +79,16 @@ class Origins:
             user_agent=user_agent,
         )
 
+    def _endpoint_of(self, peer: Address | None) -> VpcEndpoint | None:
+        return next((e for e in self._endpoints if _within(peer, e.networks)), None)
+
     def policy(self, origin: Origin) -> str | None:
         """Return the policy of the endpoint that a request came through, if it has one."""
         endpoint = self._by_id.get(origin.vpce)
         return None if endpoint is None else endpoint.policy
 
 
-def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+def _address(text: str) -> Address | None:
     try:
         address = ipaddress.ip_address(text.partition("%")[0])
     except ValueError:
@@ -93,7 +98,5 @@ def _address(text: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     return address
 
 
-def _within(
-    address: ipaddress.IPv4Address | ipaddress.IPv6Address | None, networks: Iterable[Network]
-) -> bool:
+def _within(address: Address | None, networks: Iterable[Network]) -> bool:
     return address is not None and any(address in network for network in networks)

@@ -175,8 +175,21 @@ def _broken(value: int | str, member: Any) -> Iterator[str]:
     if len(value) > rules.get("max", len(value)):
         yield f"Member must have length less than or equal to {rules['max']}"
     pattern = rules.get("pattern")
-    if pattern is not None and not re.fullmatch(pattern, value, re.ASCII):
+    if pattern is not None and not _java_pattern(pattern).fullmatch(value):
         yield f"Member must satisfy regular expression pattern: {pattern}"
+
+
+@lru_cache(maxsize=256)
+def _java_pattern(pattern: str) -> re.Pattern[str]:
+    """Return a model's pattern, which is Java's, compiled.
+
+    Java's classes are ASCII's unless Unicode categories are named; the models name letters,
+    digits and separators, always together with the underscore that Python's ``\\w`` adds.
+    """
+    translated = pattern
+    for java, python in ((r"\p{L}", r"\w"), (r"\p{N}", r"\d"), (r"\p{Z}", r"\s")):
+        translated = translated.replace(java, python)
+    return re.compile(translated, re.ASCII if translated == pattern else 0)
 
 
 def render_result(

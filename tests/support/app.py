@@ -95,12 +95,15 @@ class App:
         host: str = HOST,
         secret: str = "test",
         service: str = "ecr",
+        session_token: str = "",
     ) -> Any:
         """Return a boto3 client of *account*'s root user, each request tried once.
 
+        :param account: an account, or another access key id of which *secret* is the secret.
         :param service: boto3's name of it: ``ecr``, ``ecr-public``, ``sts``.
+        :param session_token: of temporary credentials.
         """
-        client = _InProcessClient.take(service, account, region, host, secret)
+        client = _InProcessClient.take(service, account, region, host, secret, session_token)
         client.app = self
         self._lent.append(client)
         return client.boto3
@@ -298,8 +301,10 @@ class _InProcessClient:
 
     _idle: dict[tuple[str, ...], list[_InProcessClient]] = {}  # noqa: RUF012
 
-    def __init__(self, service: str, account: str, region: str, host: str, secret: str) -> None:
-        self.key = (service, account, region, host, secret)
+    def __init__(
+        self, service: str, account: str, region: str, host: str, secret: str, session_token: str
+    ) -> None:
+        self.key = (service, account, region, host, secret, session_token)
         self.app: App | None = None
         self.boto3 = _session().client(
             service,
@@ -307,6 +312,7 @@ class _InProcessClient:
             region_name=region,
             aws_access_key_id=account,
             aws_secret_access_key=secret,
+            aws_session_token=session_token or None,
             config=Config(retries={"total_max_attempts": 1}),
         )
         events = self.boto3.meta.events
