@@ -286,11 +286,11 @@ class TestRepositoryConfiguration:
         create(ecr, "prod-a")
         create(ecr, "dev-a")
         configure(
-            ecr, "ENHANCED", rule("SCAN_ON_PUSH", "*", "dev-"), rule("CONTINUOUS_SCAN", "prod", "x")
+            ecr, "ENHANCED", rule("SCAN_ON_PUSH", "*", "dev"), rule("CONTINUOUS_SCAN", "prod", "x")
         )
         assert self.of(ecr, "prod-a", "dev-a") == [
             ("prod-a", False, "CONTINUOUS_SCAN", ["prod"]),
-            ("dev-a", False, "SCAN_ON_PUSH", ["*", "dev-"]),
+            ("dev-a", False, "SCAN_ON_PUSH", ["*", "dev"]),
         ]
 
     # The table of the user guide, "Filter wildcards".
