@@ -53,14 +53,7 @@ class JobQueue:
 
         :param due_at: not to be done before this time; now when left out.
         """
-        connection.execute(
-            insert(jobs).values(
-                kind=kind,
-                payload=dict(payload),
-                due_at=due_at or self._clock.now(),
-                attempts=0,
-            )
-        )
+        add_job(connection, kind, payload, due_at or self._clock.now())
 
     def claim(self) -> Job | None:
         """Take the job that has been due longest, or return ``None``."""
@@ -105,3 +98,15 @@ class JobQueue:
         with self._database.write() as connection:
             connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
         return gone
+
+
+def add_job(
+    connection: Connection, kind: str, payload: Mapping[str, Any], due_at: datetime
+) -> None:
+    """Queue a job with the transaction of *connection*, for those who have no queue at hand.
+
+    :param due_at: not to be done before this time.
+    """
+    connection.execute(
+        insert(jobs).values(kind=kind, payload=dict(payload), due_at=due_at, attempts=0)
+    )

@@ -13,7 +13,11 @@ from ecr_emulator.db.schema import image_tags, images
 from ecr_emulator.registry.errors import InvalidParameter
 from ecr_emulator.registry.repository import Repository
 
+#: The statuses of an image (API reference ``ImageDetail``): as it was pushed; in the archive;
+#: on its way back from there. Only an active image can be pulled.
 ACTIVE = "ACTIVE"
+ARCHIVED = "ARCHIVED"
+ACTIVATING = "ACTIVATING"
 
 #: OCI distribution specification, "Pulling manifests" (<reference> as a tag).
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
@@ -83,7 +87,12 @@ def check_tag(tag: str) -> None:
 
 
 def find_image(connection: Connection, repository: Repository, image_id: ImageId) -> Image | None:
-    """Return the image that *image_id* names; digest and tag, if both given, must agree."""
+    """Return the image that *image_id* names; digest and tag, if both given, must agree.
+
+    An id with neither names none.
+    """
+    if image_id.digest is None and image_id.tag is None:
+        return None
     query = select(images).where(images.c.repository_id == repository.id)
     if image_id.digest is not None:
         query = query.where(images.c.digest == image_id.digest)

@@ -6,9 +6,11 @@ The algorithm is the user guide's ("Lifecycle policy evaluation rules"):
 * A rule sees the images of its storage class that its tag selection matches, and of those only
   the ones that no rule of a higher priority sees are its to act on, even if that rule keeps
   them. For a count, all that it sees count, those that other rules act on included.
-* An image that a manifest list in the repository lists is left alone until the list is gone.
-  It is gone only after a run, since rules look at the images as they are: what this run takes
-  a list away from, the next run may take. An archived list is still there.
+* An image that a manifest list in the repository lists "cannot be expired or archived without
+  the manifest list being deleted or archived first". First means in a run before, since rules
+  look at the images as they are: what this run takes a list away from, the next run may take.
+  We read it so that an archived list lets its images into the archive, but does not let them
+  be deleted: it could never be restored.
 * Referrers (manifests with a ``subject``) go where their subject goes. Apart from that they are
   images like any other: they count and rules may select them, since no source says otherwise
   and public reports of signatures being counted do.
@@ -21,11 +23,12 @@ days" excludes n days to the second (the guide's example "filtering on all image
 from __future__ import annotations
 
 from collections import defaultdict, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from ecr_emulator.registry.lifecycle_policy import (
+    ARCHIVE,
     EXPIRE,
     IMAGE_COUNT_MORE_THAN,
     SINCE_IMAGE_PULLED,
@@ -120,7 +123,7 @@ def evaluate(policy: LifecyclePolicy, images: Iterable[ImageFacts], now: datetim
     :param now: an aware time, as those of the images are.
     """
     oldest_first = sorted(images, key=_age)
-    present = {image.digest for image in oldest_first}
+    present = {image.digest: image.storage_class for image in oldest_first}
     tag_matcher = _TagMatcher()
     rules = [_AppliedRule(rule, tag_matcher, now) for rule in policy.rules]
     tag_matcher.freeze()
@@ -137,7 +140,7 @@ def evaluate(policy: LifecyclePolicy, images: Iterable[ImageFacts], now: datetim
     for rule in rules:
         for image in reversed(rule.taken):
             affected = AffectedImage(image.digest, rule.priority, *rule.action)
-            parents = _parents(image, present)
+            parents = _parents(image, rule.action[0], present)
             if parents:
                 protected.append(_protected(affected, parents))
             else:
@@ -150,10 +153,18 @@ def _age(image: ImageFacts) -> tuple[datetime, str]:
     return image.last_activated_at or image.pushed_at, image.digest
 
 
-def _parents(image: ImageFacts, present: set[str]) -> tuple[str, ...]:
+def _parents(image: ImageFacts, action: str, present: Mapping[str, str]) -> tuple[str, ...]:
+    """Return the manifest lists that keep *action* from an image.
+
+    :param present: the storage class of each image by its digest.
+    """
     if not image.referenced_by:
         return ()
-    return tuple(digest for digest in image.referenced_by if digest in present)
+    return tuple(
+        digest
+        for digest in image.referenced_by
+        if digest in present and (action == EXPIRE or present[digest] != ARCHIVE)
+    )
 
 
 def _protected(affected: AffectedImage, parents: tuple[str, ...]) -> ProtectedImage:
@@ -235,7 +246,7 @@ def _followers(
     results: Sequence[AffectedImage],
     protected: list[ProtectedImage],
     oldest_first: Sequence[ImageFacts],
-    present: set[str],
+    present: Mapping[str, str],
 ) -> list[FollowingReferrer]:
     """Return the referrers of what *results* affect; add to *protected* those kept back."""
     referrers: dict[str, list[ImageFacts]] = defaultdict(list)
@@ -257,7 +268,7 @@ def _followers(
             if leader.action != EXPIRE and image.storage_class != STANDARD:
                 continue
             settled.add(image.digest)
-            parents = _parents(image, present)
+            parents = _parents(image, leader.action, present)
             if parents:
                 affected = AffectedImage(
                     image.digest, leader.rule_priority, leader.action, leader.target_storage_class

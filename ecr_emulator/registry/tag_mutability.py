@@ -6,10 +6,10 @@ Sources: ECR user guide "Image tag mutability", API reference
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ecr_emulator.policy.matching import wildcard_match
 from ecr_emulator.registry.errors import InvalidParameter
 
 MUTABLE = "MUTABLE"
@@ -34,7 +34,7 @@ class TagMutability:
         """Say whether *tag*, once it names an image, must stay with it."""
         if self.mode in (MUTABLE, IMMUTABLE):
             return self.mode == IMMUTABLE
-        excluded = any(_matches(pattern, tag) for pattern in self.filters)
+        excluded = any(wildcard_match(pattern, tag) for pattern in self.filters)
         return excluded == (self.mode == MUTABLE_WITH_EXCLUSION)
 
 
@@ -61,8 +61,3 @@ def tag_mutability(mode: str | None, filters: Sequence[str] | None) -> TagMutabi
                 _MEMBER, f"Filter cannot contain more than {_WILDCARDS_PER_FILTER} wildcards"
             )
     return TagMutability(mode, tuple(filters or ()))
-
-
-def _matches(pattern: str, tag: str) -> bool:
-    expression = ".*".join(re.escape(part) for part in pattern.split("*"))
-    return re.fullmatch(expression, tag, re.DOTALL) is not None

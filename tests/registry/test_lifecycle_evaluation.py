@@ -336,8 +336,17 @@ def test_it_goes_only_in_the_run_after_its_list() -> None:
     assert taken(second) == [("arm64", 1), ("amd64", 1)]
 
 
-def test_an_archived_list_protects_still() -> None:
+def test_an_archived_list_lets_its_images_into_the_archive_and_no_further() -> None:
     images = [replace(LIST[0], storage_class="archive"), *LIST[1:]]
+    archiving = run(images, {**UNTAGGED, **older_than(1), **TO_ARCHIVE})
+    assert taken(archiving) == [("arm64", 1), ("amd64", 1)]
+    expiring = run(images, {**UNTAGGED, **older_than(1)})
+    assert not expiring.results
+    assert [kept.digest for kept in expiring.protected] == ["arm64", "amd64"]
+
+
+def test_a_list_that_is_being_restored_protects() -> None:
+    images = [replace(LIST[0], storage_class="activating"), *LIST[1:]]
     assert not run(images, {**UNTAGGED, **older_than(1), **TO_ARCHIVE}).results
 
 
