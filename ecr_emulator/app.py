@@ -9,6 +9,7 @@ from typing import Any
 from flask import Flask, Response
 
 from ecr_emulator.admin.identities import identities_blueprint
+from ecr_emulator.admin.lifecycle import lifecycle_blueprint
 from ecr_emulator.admin.routes import admin_blueprint
 from ecr_emulator.admin.scan_findings import scan_findings_blueprint
 from ecr_emulator.auth.access import Access
@@ -138,6 +139,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     flask.register_blueprint(logo_blueprint(registry))
     flask.register_blueprint(admin_blueprint(registry, identities, document))
     flask.register_blueprint(identities_blueprint(identities))
+    flask.register_blueprint(lifecycle_blueprint(registry))
     flask.register_blueprint(scan_findings_blueprint(registry, check_findings))
     flask.register_error_handler(404, _not_found)
     flask.register_error_handler(405, _not_found)

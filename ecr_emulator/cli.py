@@ -17,6 +17,7 @@ import click
 
 from ecr_emulator import __version__
 from ecr_emulator.cli_iam import explain, iam
+from ecr_emulator.cli_lifecycle import lifecycle
 from ecr_emulator.cli_support import Failure, setting_options, settings_of, upgrade_database
 from ecr_emulator.config import Settings
 
@@ -59,6 +60,7 @@ def migrate(config_file: str | None, **flags: object) -> None:
 
 main.add_command(iam)
 main.add_command(explain)
+main.add_command(lifecycle)
 
 
 @main.command()

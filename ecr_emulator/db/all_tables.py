@@ -5,9 +5,12 @@ from __future__ import annotations
 from ecr_emulator.db import (
     identity_tables,
     jobs_table,
+    lifecycle_tables,
     public_tables,
+    pull_exclusion_tables,
     replication_tables,
     scanning_tables,
+    signing_tables,
     template_tables,
     upstream_tables,
 )
@@ -16,10 +19,13 @@ from ecr_emulator.db.schema import metadata
 __all__ = [
     "identity_tables",
     "jobs_table",
+    "lifecycle_tables",
     "metadata",
     "public_tables",
+    "pull_exclusion_tables",
     "replication_tables",
     "scanning_tables",
+    "signing_tables",
     "template_tables",
     "upstream_tables",
 ]

@@ -17,7 +17,7 @@ def get_manifest(context: Context) -> Response:
     """``GET /v2/<name>/manifests/<reference>``: the manifest as it was pushed."""
     context.require("BatchGetImage")
     stored = _find(context)
-    context.registry.images.record_pull(stored.image)
+    context.registry.images.record_pull(context.key, stored.image, context.caller.principal.arn)
     headers = _headers(stored)
     if matches_etag(context.request.header("If-None-Match"), stored.image.digest):
         return Response(304, headers)

@@ -23,9 +23,14 @@ from ecr_emulator.registry.image_push import ImagePush
 from ecr_emulator.registry.image_reads import ImageReads
 from ecr_emulator.registry.image_scans import ImageScans
 from ecr_emulator.registry.layers import Layers
+from ecr_emulator.registry.lifecycle import Lifecycle
+from ecr_emulator.registry.lifecycle_policies import LifecyclePolicies
+from ecr_emulator.registry.lifecycle_previews import LifecyclePreviews
 from ecr_emulator.registry.public_registries import PublicRegistries
 from ecr_emulator.registry.public_repositories import PublicRepositories
+from ecr_emulator.registry.pull_exclusions import PullExclusions
 from ecr_emulator.registry.pull_through_rules import PullThroughRules
+from ecr_emulator.registry.referrer_queue import ReferrerQueue
 from ecr_emulator.registry.registry_policies import RegistryPolicies
 from ecr_emulator.registry.replication_configurations import ReplicationConfigurations
 from ecr_emulator.registry.replication_copy import ImageCopier
@@ -40,6 +45,10 @@ from ecr_emulator.registry.scan_pins import ScanPins
 from ecr_emulator.registry.scan_queue import ScanQueue
 from ecr_emulator.registry.scan_work import ScanWork
 from ecr_emulator.registry.scanning_configurations import ScanningConfigurations
+from ecr_emulator.registry.signing_configurations import SigningConfigurations
+from ecr_emulator.registry.signing_log import SigningLog
+from ecr_emulator.registry.signing_work import SigningWork
+from ecr_emulator.registry.storage_classes import StorageClasses
 from ecr_emulator.registry.tag_details import TagDetails
 from ecr_emulator.registry.uploads import Uploads
 from ecr_emulator.upstreams.http import UpstreamRegistries
@@ -71,11 +80,17 @@ class Registry:
         self.policies = RepositoryPolicies(database, known_actions, public_actions)
         self.layers = Layers(database, blob_store, self.account_settings, clock)
         self.uploads = Uploads(database, blob_store, clock)
-        self._replication_queue = ReplicationQueue(self.jobs)
         scan_queue = ScanQueue(self.jobs, clock)
-        self.pushes = ImagePush(database, self._replication_queue, scan_queue, clock)
         self.images = ImageReads(database, clock)
-        self.deletes = ImageDeletes(database, self._replication_queue)
+        # What happens to images sets other things going, in the same transaction.
+        replication_queue = ReplicationQueue(self.jobs)
+        self.signing_log = SigningLog(database, clock)
+        restored = (replication_queue.image_pushed, scan_queue.image_pushed)
+        self.pushes = ImagePush(database, clock, (*restored, self.signing_log.image_pushed))
+        self.deletes = ImageDeletes(
+            database, (replication_queue.images_deleted, ReferrerQueue(clock).images_deleted)
+        )
+        self.storage_classes = StorageClasses(database, clock, restored)
         self.registry_policies = RegistryPolicies(database, self.account_settings, known_actions)
         self.creation_templates = CreationTemplates(database, known_actions, clock)
         self.pull_through_rules = PullThroughRules(database, upstreams, clock)
@@ -90,6 +105,14 @@ class Registry:
         self.scans = ImageScans(database, scan_queue, clock)
         self.scan_pins = ScanPins(database, clock)
         self._scan_work = ScanWork(database, scan_queue, ImageExaminer(), clock)
+        self.lifecycle_policies = LifecyclePolicies(database, clock)
+        self.lifecycle_previews = LifecyclePreviews(database, clock)
+        self.lifecycle = Lifecycle(database, self.deletes, clock)
+        self.signing = SigningConfigurations(database)
+        self._signing_work = SigningWork(
+            database, self.signing_log, self.uploads, self.pushes, clock
+        )
+        self.pull_exclusions = PullExclusions(database, clock)
 
         self.public_registries = PublicRegistries(database)
         self.public_repositories = PublicRepositories(self.repositories)
@@ -102,6 +125,10 @@ class Registry:
             **self._replication_work.job_functions(),
             **self._backfill_work.job_functions(),
             **self._scan_work.job_functions(),
+            **self.storage_classes.job_functions(),
+            **self.lifecycle_previews.job_functions(),
+            **self.lifecycle.job_functions(),
+            **self._signing_work.job_functions(),
         }
 
     def reset(self) -> None:

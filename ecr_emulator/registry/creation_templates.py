@@ -19,6 +19,8 @@ from ecr_emulator.db.template_tables import creation_templates
 from ecr_emulator.db.upsert import insert_once
 from ecr_emulator.policy.rendering import render_policy
 from ecr_emulator.registry.errors import RepositoryNotFound
+from ecr_emulator.registry.lifecycle_policies import store_lifecycle_policy
+from ecr_emulator.registry.lifecycle_policy import parse_lifecycle_policy
 from ecr_emulator.registry.prefixes import paths_covering
 from ecr_emulator.registry.repositories import AES256, Encryption, effective_kms_key
 from ecr_emulator.registry.repository import Repository, find_repository
@@ -138,6 +140,8 @@ def create_from_template(
     for a push it is not created then. When it is there already, it is returned as it is. The
     row of the repository is locked until the transaction ends.
 
+    The template's lifecycle policy is not given to it yet: repositories have none to this day.
+
     :param applied_for: what makes ECR create it: :data:`PULL_THROUGH_CACHE`,
         :data:`REPLICATION` or :data:`CREATE_ON_PUSH`.
     :raises RepositoryNotFound: ECR does not create it: there is no template to create it by on
@@ -171,6 +175,9 @@ def create_from_template(
     repository = find_repository(connection, key, name, for_update=True)
     if is_new:
         add_tags(connection, repository.id, template.tags)
+        if template.lifecycle_policy:
+            policy = parse_lifecycle_policy(template.lifecycle_policy)
+            store_lifecycle_policy(connection, repository, policy, now)
     return repository
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from sqlalchemy import Connection, delete, select
 
@@ -11,19 +11,25 @@ from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import image_children, image_tags, images
 from ecr_emulator.registry.errors import ImageNotFound
 from ecr_emulator.registry.image_reads import ImageFailure, find_or_fail
-from ecr_emulator.registry.images import Image, ImageId, find_image, tags_of_images
-from ecr_emulator.registry.replication_queue import ReplicationQueue
+from ecr_emulator.registry.images import ARCHIVED, Image, ImageId, find_image, tags_of_images
 from ecr_emulator.registry.repository import Repository, find_repository
 
 REFERENCED_BY_INDEX = "ImageReferencedByManifestList"
 
+#: Told what was deleted, in the transaction of the delete: a digest alone for an image,
+#: digest and tag for a tag that was taken off an image that stays.
+DeleteHook = Callable[[Connection, Repository, Sequence[ImageId]], None]
+
 
 class ImageDeletes:
-    """Deletes from the repositories of every registry."""
+    """Deletes from the repositories of every registry.
 
-    def __init__(self, database: Database, replication: ReplicationQueue) -> None:
+    :param on_delete: what a delete sets going, in the same transaction.
+    """
+
+    def __init__(self, database: Database, on_delete: Sequence[DeleteHook]) -> None:
         self._database = database
-        self._replication = replication
+        self._on_delete = on_delete
 
     def batch_delete(
         self, key: RegistryKey, name: str, image_ids: Iterable[ImageId]
@@ -37,35 +43,40 @@ class ImageDeletes:
             others could not be deleted.
         :raises RepositoryNotFound: there is no such repository.
         """
-        deleted: list[ImageId] = []
-        failures: list[ImageFailure] = []
-        # As the registries that hold copies are told: a digest alone is a whole image.
-        gone: list[ImageId] = []
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
-            for image_id in dict.fromkeys(image_ids):
-                image = find_or_fail(connection, repository, image_id)
-                if isinstance(image, ImageFailure):
-                    failures.append(image)
-                    continue
-                tags = tags_of_images(connection, [image.id]).get(image.id, [])
-                if image_id.tag is not None and len(tags) > 1:
-                    remove_tag(connection, repository, image_id.tag)
-                    deleted.append(ImageId(image.digest, image_id.tag))
-                    gone.append(ImageId(image.digest, image_id.tag))
-                    continue
-                parents = indexes_listing(connection, repository, image)
-                if parents:
-                    reason = f"Requested image referenced by manifest list: [{', '.join(parents)}]"
-                    failures.append(ImageFailure(image_id, REFERENCED_BY_INDEX, reason))
-                    continue
-                connection.execute(delete(images).where(images.c.id == image.id))
-                gone.append(ImageId(image.digest))
-                if tags:
-                    deleted.extend(ImageId(image.digest, tag) for tag in tags)
-                else:
-                    deleted.append(ImageId(image.digest))
-            self._replication.images_deleted(connection, repository, gone)
+            return self.delete_in(connection, repository, image_ids)
+
+    def delete_in(
+        self, connection: Connection, repository: Repository, image_ids: Iterable[ImageId]
+    ) -> tuple[list[ImageId], list[ImageFailure]]:
+        """Delete as :meth:`batch_delete` does, in a transaction that holds the repository."""
+        deleted: list[ImageId] = []
+        failures: list[ImageFailure] = []
+        gone: list[ImageId] = []
+        for image_id in dict.fromkeys(image_ids):
+            image = find_or_fail(connection, repository, image_id)
+            if isinstance(image, ImageFailure):
+                failures.append(image)
+                continue
+            tags = tags_of_images(connection, [image.id]).get(image.id, [])
+            if image_id.tag is not None and len(tags) > 1:
+                remove_tag(connection, repository, image_id.tag)
+                deleted.append(ImageId(image.digest, image_id.tag))
+                gone.append(ImageId(image.digest, image_id.tag))
+                continue
+            parents = indexes_listing(connection, repository, image)
+            if parents:
+                reason = f"Requested image referenced by manifest list: [{', '.join(parents)}]"
+                failures.append(ImageFailure(image_id, REFERENCED_BY_INDEX, reason))
+                continue
+            connection.execute(delete(images).where(images.c.id == image.id))
+            gone.append(ImageId(image.digest))
+            if tags:
+                deleted.extend(ImageId(image.digest, tag) for tag in tags)
+            else:
+                deleted.append(ImageId(image.digest))
+        self._tell(connection, repository, gone)
         return deleted, failures
 
     def untag(self, key: RegistryKey, name: str, tag: str) -> None:
@@ -79,7 +90,14 @@ class ImageDeletes:
             if image is None:
                 raise ImageNotFound(None, tag, name, key.account)
             remove_tag(connection, repository, tag)
-            self._replication.images_deleted(connection, repository, [ImageId(image.digest, tag)])
+            self._tell(connection, repository, [ImageId(image.digest, tag)])
+
+    def _tell(
+        self, connection: Connection, repository: Repository, gone: Sequence[ImageId]
+    ) -> None:
+        if gone:
+            for hook in self._on_delete:
+                hook(connection, repository, gone)
 
 
 def remove_tag(connection: Connection, repository: Repository, tag: str) -> None:
@@ -91,12 +109,19 @@ def remove_tag(connection: Connection, repository: Repository, tag: str) -> None
     )
 
 
-def indexes_listing(connection: Connection, repository: Repository, image: Image) -> list[str]:
-    """Return the digests of the indexes in the repository that list *image*."""
+def indexes_listing(
+    connection: Connection, repository: Repository, image: Image, *, archived: bool = True
+) -> list[str]:
+    """Return the digests of the indexes in the repository that list *image*.
+
+    :param archived: whether those in the archive are to be named too.
+    """
     query = (
         select(images.c.digest)
         .join(image_children, image_children.c.image_id == images.c.id)
         .where(images.c.repository_id == repository.id, image_children.c.digest == image.digest)
         .order_by(images.c.id)
     )
+    if not archived:
+        query = query.where(images.c.status != ARCHIVED)
     return list(connection.execute(query).scalars())

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, insert, select, update
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
@@ -33,9 +34,10 @@ from ecr_emulator.registry.errors import (
 )
 from ecr_emulator.registry.images import ACTIVE, Image, ImageId, check_tag, find_image
 from ecr_emulator.registry.manifests import Descriptor, Manifest, parse_manifest
-from ecr_emulator.registry.replication_queue import ReplicationQueue
 from ecr_emulator.registry.repository import Repository, find_repository
-from ecr_emulator.registry.scan_queue import ScanQueue
+
+#: Told of an image that was pushed, or given a tag, in the transaction of the push.
+PushHook = Callable[[Connection, Repository, Image, "str | None"], None]
 
 #: Digests asked for in one statement; SQLite allows 32,766 parameters, older builds 999.
 _BATCH = 500
@@ -50,19 +52,15 @@ class PushedImage:
 
 
 class ImagePush:
-    """Pushes to the repositories of every registry."""
+    """Pushes to the repositories of every registry.
 
-    def __init__(
-        self,
-        database: Database,
-        replication: ReplicationQueue,
-        scans: ScanQueue,
-        clock: Clock,
-    ) -> None:
+    :param on_push: what a push sets going, in the same transaction.
+    """
+
+    def __init__(self, database: Database, clock: Clock, on_push: Sequence[PushHook]) -> None:
         self._database = database
-        self._replication = replication
-        self._scans = scans
         self._clock = clock
+        self._on_push = on_push
 
     def put(
         self,
@@ -75,6 +73,8 @@ class ImagePush:
         digest: str | None = None,
     ) -> PushedImage:
         """Store a manifest, under a tag if one is given. A template may create the repository.
+
+        An archived image is restored at once by a push of it (user guide, "Restoring an image").
 
         :param media_type: what the caller says the manifest is.
         :param digest: what the caller says its digest is.
@@ -95,21 +95,40 @@ class ImagePush:
         manifest = parse_manifest(body, media_type)
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
-            existing = find_image(connection, repository, ImageId(digest=actual))
-            self._check_tag_is_free(connection, repository, tag, existing, actual)
-            now = self._clock.now()
-            image = existing or store_image(connection, repository, manifest, actual, body, now)
-            if tag is not None:
-                put_row(
-                    connection,
-                    image_tags,
-                    repository_id=repository.id,
-                    tag=tag,
-                    image_id=image.id,
-                    tagged_at=now,
-                )
-            self._replication.image_pushed(connection, repository, image, tag)
-            self._scans.image_pushed(connection, repository, image)
+            return self.put_in(connection, repository, manifest, actual, body, tag=tag)
+
+    def put_in(
+        self,
+        connection: Connection,
+        repository: Repository,
+        manifest: Manifest,
+        digest: str,
+        body: bytes,
+        *,
+        tag: str | None = None,
+    ) -> PushedImage:
+        """Store a manifest as :meth:`put` does, in a transaction that holds the repository.
+
+        :param manifest: what *body* says.
+        :param digest: that of *body*.
+        """
+        existing = find_image(connection, repository, ImageId(digest=digest))
+        self._check_tag_is_free(connection, repository, tag, existing, digest)
+        now = self._clock.now()
+        image = existing or store_image(connection, repository, manifest, digest, body, now)
+        if image.status != ACTIVE:
+            image = activate(connection, image, now)
+        if tag is not None:
+            put_row(
+                connection,
+                image_tags,
+                repository_id=repository.id,
+                tag=tag,
+                image_id=image.id,
+                tagged_at=now,
+            )
+        for hook in self._on_push:
+            hook(connection, repository, image, tag)
         return PushedImage(image, tag)
 
     def _make_sure_of(self, key: RegistryKey, name: str) -> None:
@@ -131,6 +150,9 @@ class ImagePush:
         tagged = None if tag is None else find_image(connection, repository, ImageId(tag=tag))
         immutable = tag is not None and repository.tag_mutability.is_immutable(tag)
         if existing is not None and (tag is None or tagged == existing):
+            if existing.status != ACTIVE:
+                # The push restores it, and moves no tag.
+                return
             raise ImageAlreadyExists(
                 digest,
                 tag,
@@ -174,7 +196,7 @@ def store_image(
             status=ACTIVE,
         )
     )
-    image_id = result.inserted_primary_key.id  # type: ignore[union-attr]
+    image_id: int = result.inserted_primary_key.id  # type: ignore[union-attr]
     connection.execute(insert(manifests).values(image_id=image_id, body=body))
     if manifest.layers:
         connection.execute(
@@ -189,6 +211,18 @@ def store_image(
             insert(image_children),
             [{"image_id": image_id, "digest": child.digest} for child in manifest.children],
         )
+    return _read(connection, image_id)
+
+
+def activate(connection: Connection, image: Image, now: datetime) -> Image:
+    """Bring an archived image back, and return it as it is then."""
+    connection.execute(
+        update(images).where(images.c.id == image.id).values(status=ACTIVE, last_activated_at=now)
+    )
+    return _read(connection, image.id)
+
+
+def _read(connection: Connection, image_id: int) -> Image:
     row = connection.execute(select(images).where(images.c.id == image_id)).one()
     return Image.from_row(row)
 

@@ -25,6 +25,7 @@ from ecr_emulator.registry.images import (
     find_image,
     tags_of_images,
 )
+from ecr_emulator.registry.pull_exclusions import is_excluded
 from ecr_emulator.registry.repository import Repository, find_repository
 
 logger = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ logger = logging.getLogger(__name__)
 #: than once in 24 hours (API reference ``ImageDetail``); a write for every read would cost
 #: the read its speed.
 PULL_TIME_RESOLUTION = timedelta(seconds=60)
+
+INACCESSIBLE = "ImageInaccessible"
 
 _ANY = "ANY"
 _TAGGED = "TAGGED"
@@ -99,6 +102,9 @@ class ImageReads:
     def manifest(self, key: RegistryKey, name: str, image_id: ImageId) -> StoredManifest:
         """Return the manifest that a digest or a tag (one of them) names.
 
+        An image that is archived, or on its way back, is not to be had: as observed, ECR answers
+        as if it were not there.
+
         :raises RepositoryNotFound, ImageNotFound: there is none.
         """
         connection = self._database.reader()
@@ -113,28 +119,44 @@ class ImageReads:
         if row is None:
             find_repository(connection, key, name)
             raise ImageNotFound(image_id.digest, image_id.tag, name, key.account)
-        return StoredManifest(Image.from_row(row), row.body)
+        stored = StoredManifest(Image.from_row(row), row.body)
+        if stored.image.status != ACTIVE:
+            raise ImageNotFound(image_id.digest, image_id.tag, name, key.account)
+        return stored
 
-    def record_pull(self, image: Image) -> None:
-        """Remember that the image was pulled now (``lastRecordedPullTime``)."""
+    def record_pull(self, key: RegistryKey, image: Image, caller_arn: str) -> None:
+        """Remember that the image was pulled now (``lastRecordedPullTime``).
+
+        :param caller_arn: who pulled it; of some the registry does not want to know.
+        """
+        self._record_pulls(key, [image], caller_arn)
+
+    def _record_pulls(self, key: RegistryKey, pulled: Iterable[Image], caller_arn: str) -> None:
         now = self._clock.now()
-        if image.last_pulled_at is not None and now - image.last_pulled_at < PULL_TIME_RESOLUTION:
+        outdated = [
+            image.id
+            for image in pulled
+            if image.last_pulled_at is None or now - image.last_pulled_at >= PULL_TIME_RESOLUTION
+        ]
+        # Only when there is something to write is anything read for it.
+        if not outdated or is_excluded(self._database.reader(), key, caller_arn):
             return
         try:
             with self._database.write() as connection:
                 connection.execute(
-                    update(images).where(images.c.id == image.id).values(last_pulled_at=now)
+                    update(images).where(images.c.id.in_(outdated)).values(last_pulled_at=now)
                 )
         except OperationalError as error:
             # A full disk, say: no reason to refuse what can be read.
-            logger.warning("the pull of %s is not recorded: %s", image.digest, error.orig)
+            logger.warning("pulls by %s are not recorded: %s", caller_arn, error.orig)
 
     def batch_get(
-        self, key: RegistryKey, name: str, image_ids: Iterable[ImageId]
+        self, key: RegistryKey, name: str, image_ids: Iterable[ImageId], *, caller_arn: str
     ) -> tuple[list[tuple[ImageId, StoredManifest]], list[ImageFailure]]:
         """Return the manifests of several images, and why others cannot be had.
 
         :returns: each manifest with what the caller named it by.
+        :param caller_arn: who pulls them, as for :meth:`record_pull`.
         :raises RepositoryNotFound: there is no such repository.
         """
         found: list[tuple[ImageId, StoredManifest]] = []
@@ -146,11 +168,15 @@ class ImageReads:
                 if isinstance(image, ImageFailure):
                     failures.append(image)
                     continue
+                if image.status != ACTIVE:
+                    # Code: API reference; reason: likeliest.
+                    reason = f"Requested image is not accessible: it is {image.status}"
+                    failures.append(ImageFailure(image_id, INACCESSIBLE, reason))
+                    continue
                 query = select(manifests.c.body).where(manifests.c.image_id == image.id)
                 body = connection.execute(query).scalar_one()
                 found.append((image_id, StoredManifest(image, body)))
-        for _, stored in found:
-            self.record_pull(stored.image)
+        self._record_pulls(key, [stored.image for _, stored in found], caller_arn)
         return found, failures
 
     def list_ids(

@@ -25,9 +25,12 @@ from ecr_emulator.registry.errors import (
     RepositoryNotFound,
     ServerFailure,
 )
+from ecr_emulator.registry.images import ACTIVE
 from ecr_emulator.registry.repository import Repository, find_repository
 
 AVAILABLE = "AVAILABLE"
+#: All images that name the layer are archived.
+LAYER_ARCHIVED = "ARCHIVED"
 UNAVAILABLE = "UNAVAILABLE"
 
 
@@ -69,8 +72,8 @@ _FIND = (
         repositories.c.name == bindparam("name"),
     )
 )
-_MEDIA_TYPE = (
-    select(image_layers.c.media_type)
+_USE = (
+    select(image_layers.c.media_type, images.c.status)
     .join(images, images.c.id == image_layers.c.image_id)
     .where(
         images.c.repository_id == bindparam("repository_id"),
@@ -78,6 +81,7 @@ _MEDIA_TYPE = (
     )
     .limit(1)
 )
+_ACTIVE_USE = _USE.where(images.c.status == ACTIVE)
 
 
 class Layers:
@@ -126,12 +130,13 @@ class Layers:
         """Return a layer that an image of the repository names (GetDownloadUrlForLayer).
 
         :raises RepositoryNotFound, LayersNotFound: the repository does not have it.
-        :raises LayerInaccessible: no image names it.
+        :raises LayerInaccessible: no image names it that is not archived.
         """
         layer = self.get(key, name, digest)
         connection = self._database.reader()
         repository = find_repository(connection, key, name)
-        if _media_type(connection, repository, digest) is None:
+        use = _use(connection, repository, digest)
+        if use is None or not use.is_active:
             raise LayerInaccessible(digest, name, key.account)
         return layer
 
@@ -193,7 +198,7 @@ class Layers:
             repository = find_repository(connection, key, name, for_update=True)
             if _size(connection, repository, digest) is None:
                 raise LayersNotFound.for_download(digest, name, key.account)
-            if _media_type(connection, repository, digest) is not None:
+            if _use(connection, repository, digest) is not None:
                 raise LayerInUse(digest)
             connection.execute(
                 delete(layers).where(
@@ -239,8 +244,11 @@ def _availability(connection: Connection, repository: Repository, digest: str) -
     size = _size(connection, repository, digest)
     if size is None:
         return LayerAvailability(digest, UNAVAILABLE)
-    media_type = _media_type(connection, repository, digest)
-    return LayerAvailability(digest, AVAILABLE, size, media_type)
+    use = _use(connection, repository, digest)
+    if use is None:
+        return LayerAvailability(digest, AVAILABLE, size)
+    availability = AVAILABLE if use.is_active else LAYER_ARCHIVED
+    return LayerAvailability(digest, availability, size, use.media_type)
 
 
 def _size(connection: Connection, repository: Repository, digest: str) -> int | None:
@@ -253,7 +261,21 @@ def _size(connection: Connection, repository: Repository, digest: str) -> int | 
     return size
 
 
-def _media_type(connection: Connection, repository: Repository, digest: str) -> str | None:
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """What the images of a repository make of a layer."""
+
+    media_type: str
+    is_active: bool
+
+
+def _use(connection: Connection, repository: Repository, digest: str) -> _Use | None:
+    """Return how the images use a layer; ``None`` when none names it."""
     parameters = {"repository_id": repository.id, "digest": digest}
-    media_type: str | None = connection.execute(_MEDIA_TYPE, parameters).scalar()
-    return media_type
+    # Any image, and only if that one is archived another: many may share a layer.
+    row = connection.execute(_USE, parameters).one_or_none()
+    if row is None:
+        return None
+    if row.status != ACTIVE:
+        row = connection.execute(_ACTIVE_USE, parameters).one_or_none() or row
+    return _Use(row.media_type, row.status == ACTIVE)

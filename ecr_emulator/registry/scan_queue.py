@@ -65,7 +65,9 @@ class ScanQueue:
         self._clock = clock
         self._scans_per_registry = scans_per_registry
 
-    def image_pushed(self, connection: Connection, repository: Repository, image: Image) -> None:
+    def image_pushed(
+        self, connection: Connection, repository: Repository, image: Image, _tag: str | None = None
+    ) -> None:
         """Start the scan that the push of an image, or of a tag for it, calls for, if any."""
         if repository.key.is_public:
             return

@@ -48,7 +48,9 @@ def batch_get_image(context: EcrContext, params: Params) -> dict[str, Any]:
     """Return the manifests of several images."""
     key, name = context.key(params), params["repositoryName"]
     accepted = params.get("acceptedMediaTypes") or ()
-    found, failures = context.registry.images.batch_get(key, name, _image_ids(params))
+    found, failures = context.registry.images.batch_get(
+        key, name, _image_ids(params), caller_arn=context.principal.arn
+    )
     return {
         "images": [_image(key, name, image_id, stored, accepted) for image_id, stored in found],
         "failures": [_failure(failure) for failure in failures],

@@ -255,6 +255,28 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "region", "path", name=op.f("pk_pull_through_rules")),
     )
     op.create_table(
+        "pull_time_update_exclusions",
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "principal_arn",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint(
+            "account", "region", "principal_arn", name=op.f("pk_pull_time_update_exclusions")
+        ),
+    )
+    op.create_table(
         "registry_policies",
         sa.Column(
             "account",
@@ -330,6 +352,33 @@ def upgrade() -> None:
             "account", "region", "name", name=op.f("uq_repositories_account_region_name")
         ),
         sqlite_autoincrement=True,
+    )
+    op.create_table(
+        "signing_configurations",
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("rules", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("account", "region", name=op.f("pk_signing_configurations")),
+    )
+    op.create_table(
+        "signing_keys",
+        sa.Column(
+            "profile_arn",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("private_key", sa.LargeBinary(), nullable=False),
+        sa.Column("certificate", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("profile_arn", name=op.f("pk_signing_keys")),
     )
     op.create_table(
         "vulnerabilities",
@@ -493,6 +542,74 @@ def upgrade() -> None:
     with op.batch_alter_table("layers", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_layers_digest"), ["digest"], unique=False)
 
+    op.create_table(
+        "lifecycle_policies",
+        sa.Column(
+            "repository_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("policy_text", sa.Text(), nullable=False),
+        sa.Column("last_evaluated_at", sa.BigInteger(), nullable=True),
+        sa.Column("next_run_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repository_id"],
+            ["repositories.id"],
+            name=op.f("fk_lifecycle_policies_repository_id_repositories"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("repository_id", name=op.f("pk_lifecycle_policies")),
+    )
+    op.create_table(
+        "lifecycle_preview_results",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "repository_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column(
+            "digest",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("tags", sa.JSON(), nullable=False),
+        sa.Column("is_tagged", sa.Boolean(), nullable=False),
+        sa.Column("pushed_at", sa.BigInteger(), nullable=False),
+        sa.Column("storage_class", sa.String(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
+        sa.Column("target_storage_class", sa.String(), nullable=True),
+        sa.Column("rule_priority", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repository_id"],
+            ["repositories.id"],
+            name=op.f("fk_lifecycle_preview_results_repository_id_repositories"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_lifecycle_preview_results")),
+    )
+    with op.batch_alter_table("lifecycle_preview_results", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_lifecycle_preview_results_repository_id_id"),
+            ["repository_id", "id"],
+            unique=False,
+        )
+
+    op.create_table(
+        "lifecycle_previews",
+        sa.Column(
+            "repository_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
+        ),
+        sa.Column("preview_id", sa.String(length=36), nullable=False),
+        sa.Column("policy_text", sa.Text(), nullable=False),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("started_at", sa.BigInteger(), nullable=False),
+        sa.Column("expiring", sa.Integer(), nullable=False),
+        sa.Column("transitioning", sa.Integer(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["repository_id"],
+            ["repositories.id"],
+            name=op.f("fk_lifecycle_previews_repository_id_repositories"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("repository_id", name=op.f("pk_lifecycle_previews")),
+    )
     op.create_table(
         "repository_catalog_data",
         sa.Column(
@@ -697,6 +814,25 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "image_signings",
+        sa.Column("image_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column(
+            "profile_arn",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("status", sa.String(), nullable=False),
+        sa.Column("failure_code", sa.String(), nullable=True),
+        sa.Column("failure_reason", sa.Text(), nullable=True),
+        sa.ForeignKeyConstraint(
+            ["image_id"],
+            ["images.id"],
+            name=op.f("fk_image_signings_image_id_images"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("image_id", "profile_arn", name=op.f("pk_image_signings")),
+    )
+    op.create_table(
         "image_tags",
         sa.Column(
             "repository_id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False
@@ -760,6 +896,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_image_tags_image_id"))
 
     op.drop_table("image_tags")
+    op.drop_table("image_signings")
     with op.batch_alter_table("image_scans", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_image_scans_account_region_started_at"))
 
@@ -784,6 +921,12 @@ def downgrade() -> None:
     op.drop_table("uploads")
     op.drop_table("repository_tags")
     op.drop_table("repository_catalog_data")
+    op.drop_table("lifecycle_previews")
+    with op.batch_alter_table("lifecycle_preview_results", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_lifecycle_preview_results_repository_id_id"))
+
+    op.drop_table("lifecycle_preview_results")
+    op.drop_table("lifecycle_policies")
     with op.batch_alter_table("layers", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_layers_digest"))
 
@@ -800,10 +943,13 @@ def downgrade() -> None:
     op.drop_table("access_keys")
     op.drop_table("vulnerability_ecosystems")
     op.drop_table("vulnerabilities")
+    op.drop_table("signing_keys")
+    op.drop_table("signing_configurations")
     op.drop_table("repositories")
     op.drop_table("replication_configurations")
     op.drop_table("registry_scanning_configurations")
     op.drop_table("registry_policies")
+    op.drop_table("pull_time_update_exclusions")
     op.drop_table("pull_through_rules")
     op.drop_table("public_registry_catalog_data")
     op.drop_table("public_registry_aliases")
