@@ -23,7 +23,7 @@ from ecr_emulator.policy.repository_policy import validate_repository_policy
 from ecr_emulator.registry.creation_template_errors import TemplateAlreadyExists, TemplateNotFound
 from ecr_emulator.registry.creation_templates import CreationTemplate
 from ecr_emulator.registry.errors import InvalidParameter, InvalidTagParameter, LimitExceeded
-from ecr_emulator.registry.lifecycle_policy import InvalidLifecyclePolicy, parse_lifecycle_policy
+from ecr_emulator.registry.lifecycle_policies import check_lifecycle_policy
 from ecr_emulator.registry.prefixes import path_of
 from ecr_emulator.registry.repositories import AES256, Encryption, effective_kms_key
 from ecr_emulator.registry.resource_tags import TAGS_PER_REPOSITORY, check_tags
@@ -150,7 +150,8 @@ class CreationTemplates:
             self._check_repository_policy(change.repository_policy)
             changes["repository_policy"] = change.repository_policy
         if change.lifecycle_policy is not None:
-            _check_lifecycle_policy(change.lifecycle_policy)
+            if change.lifecycle_policy:
+                check_lifecycle_policy(change.lifecycle_policy)
             changes["lifecycle_policy"] = change.lifecycle_policy
         if change.custom_role_arn is not None:
             if change.custom_role_arn:
@@ -198,12 +199,3 @@ def _check_tags(tags: Mapping[str, str]) -> None:
         raise InvalidParameter.at(
             "resourceTags", f"Member must have length less than or equal to {TAGS_PER_REPOSITORY}"
         )
-
-
-def _check_lifecycle_policy(text: str) -> None:
-    try:
-        if text:
-            parse_lifecycle_policy(text)
-    except InvalidLifecyclePolicy as error:
-        # Likeliest: what PutLifecyclePolicy says.
-        raise InvalidParameter.at("LifecyclePolicyText", error.message) from None

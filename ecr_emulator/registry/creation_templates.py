@@ -140,8 +140,6 @@ def create_from_template(
     for a push it is not created then. When it is there already, it is returned as it is. The
     row of the repository is locked until the transaction ends.
 
-    The template's lifecycle policy is not given to it yet: repositories have none to this day.
-
     :param applied_for: what makes ECR create it: :data:`PULL_THROUGH_CACHE`,
         :data:`REPLICATION` or :data:`CREATE_ON_PUSH`.
     :raises RepositoryNotFound: ECR does not create it: there is no template to create it by on

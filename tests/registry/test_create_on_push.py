@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -30,7 +30,7 @@ from ecr_emulator.registry.creation_templates import (
 )
 from ecr_emulator.registry.errors import RepositoryNotFound
 from ecr_emulator.registry.repository_names import is_repository_name
-from tests.aws.ecr.test_creation_templates import FULL, POLICY, ROLE, create
+from tests.aws.ecr.test_creation_templates import FULL, LIFECYCLE_POLICY, POLICY, ROLE, create
 from tests.support.app import ACCOUNT, REGION, STRANGER, App, OciCaller
 from tests.support.images import make_image, make_index
 from tests.support.refusals import refusal
@@ -314,6 +314,25 @@ class TestPush:
         policy = ecr.get_repository_policy(repositoryName="team/app")["policyText"]
         assert json.loads(policy) == json.loads(POLICY)
         assert policy.startswith('{\n  "Version" : "2012-10-17"')
+        # As PutLifecyclePolicy keeps it.
+        ecr.create_repository(repositoryName="made")
+        text = ecr.put_lifecycle_policy(
+            repositoryName="made", lifecyclePolicyText=LIFECYCLE_POLICY
+        )["lifecyclePolicyText"]
+        kept = ecr.get_lifecycle_policy(repositoryName="team/app")
+        assert kept["lifecyclePolicyText"] == text
+
+    def test_the_lifecycle_policy_of_the_template_acts(
+        self, app: App, ecr: Any, oci: OciCaller
+    ) -> None:
+        create(ecr, "team", lifecyclePolicy=LIFECYCLE_POLICY)
+        oci.push("team/app", make_image())
+        app.clock.advance(timedelta(days=13))
+        app.run_jobs()
+        assert len(ecr.list_images(repositoryName="team/app")["imageIds"]) == 1
+        app.clock.advance(timedelta(days=2))
+        app.run_jobs()
+        assert ecr.list_images(repositoryName="team/app")["imageIds"] == []
 
     def test_kms_without_a_key_means_the_default_key(self, ecr: Any, oci: OciCaller) -> None:
         encryption = {"encryptionType": "KMS"}
