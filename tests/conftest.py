@@ -7,12 +7,20 @@ from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Protocol
 
+import hypothesis
 import pytest
 
 from tests.support.server import ServerProcess
 
 #: Set by .ci/run: a test that cannot run there is a fault of the set-up, not a reason to pass.
 NOTHING_SKIPPED = os.environ.get("ECR_EMULATOR_CI") == "1"
+
+# How long an example takes depends on what else the machine does. CI tries the same examples
+# every time, so that a run says something about the change and not about its luck; elsewhere
+# every run tries others.
+hypothesis.settings.register_profile("everywhere", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True)
+hypothesis.settings.load_profile("ci" if NOTHING_SKIPPED else "everywhere")
 
 
 class MakeServer(Protocol):
