@@ -79,7 +79,7 @@ class AwsDoor:
         except Exception:
             # The last resort: the client gets no stack trace, the log does.
             logger.exception("an API call failed (request id %s)", request_id)
-            status, body, _ = errors.render_error(errors.internal_failure())
+            status, body, _ = errors.render_error(errors.server_exception())
             return _json_response(status, body, request_id)
 
     def _call_json(self, signed: SignedRequest, endpoint: Endpoint) -> bytes:

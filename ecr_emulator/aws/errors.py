@@ -99,14 +99,9 @@ def request_entity_too_large(message: str | None = None) -> AwsError:
     return AwsError("RequestEntityTooLargeException", message, status=413)
 
 
-def internal_failure() -> AwsError:
-    """A fault of the protocol layer's own (observed on sibling services: no text)."""
-    return AwsError("InternalFailure", status=500)
-
-
-def server_exception(message: str | None = None) -> AwsError:
-    """A fault of the service's own, as both service models name it."""
-    return AwsError("ServerException", message, status=500)
+def server_exception() -> AwsError:
+    """A fault of the service's own: every operation of both services models it."""
+    return AwsError("ServerException", status=500)
 
 
 def from_authentication_failure(code: str, message: str) -> AwsError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import wraps
 from typing import Any, TypeVar
 
 from ecr_emulator.arns import RegistryKey, parse_repository_arn
@@ -149,6 +150,8 @@ def registering(
         """Register the decorated function as the operation *name*."""
 
         def register(function: FunctionT) -> FunctionT:
+            # Its name, module and description stay those of the function (docs/operations.md).
+            @wraps(function)
             def call(context: ContextT, params: Params) -> dict[str, Any]:
                 try:
                     context.authorize(name, params)

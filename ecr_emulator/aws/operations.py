@@ -48,6 +48,10 @@ class Operations(Generic[ContextT]):
 
         return register
 
+    def handler(self, name: str) -> Handler[ContextT] | None:
+        """Return what serves the operation *name*, or None if nothing does."""
+        return self._handlers.get(name)
+
     def missing(self) -> list[str]:
         """Return the names of the model's operations that no function serves, in order."""
         return sorted(self.service.operations.keys() - self._handlers.keys())
@@ -63,7 +67,7 @@ class Operations(Generic[ContextT]):
         operation = self.service.operations.get(name)
         if operation is None:
             raise unknown_operation()
-        handler = self._handlers.get(name)
+        handler = self.handler(name)
         if handler is None:
             raise not_provided(self.service.name, name)
         params = operation.parse(body)
