@@ -21,6 +21,8 @@ Headers = list[tuple[str, str]]
 
 _REASONS = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 _QUERY_FIELDS = 64
+#: Answers whose Content-Length would be that of another one (RFC 9110, section 8.6).
+_WITHOUT_LENGTH = (204, 304)
 
 
 @dataclass
@@ -44,7 +46,8 @@ class Request:
     @cached_property
     def query(self) -> dict[str, str]:
         """The query's fields; of a repeated one the last."""
-        text = self.environ.get("QUERY_STRING") or ""
+        # A NUL means nothing in any of them, and PostgreSQL takes it in no text.
+        text = str(self.environ.get("QUERY_STRING") or "").replace("%00", "")
         try:
             return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=_QUERY_FIELDS))
         except ValueError:
@@ -89,7 +92,7 @@ class Response:
     def drop_body(self) -> None:
         """Leave the headers alone, as the answer to a ``HEAD``."""
         if isinstance(self.body, bytes):
-            if not self._has_length():
+            if self.status not in _WITHOUT_LENGTH and not self._has_length():
                 self.headers.append(("Content-Length", str(len(self.body))))
         elif hasattr(self.body, "close"):
             self.body.close()
@@ -100,7 +103,7 @@ class Response:
         headers = [*self.headers, ("Docker-Distribution-Api-Version", "registry/2.0")]
         body = self.body
         if isinstance(body, bytes):
-            if self.status not in (204, 304) and not self._has_length():
+            if self.status not in _WITHOUT_LENGTH and not self._has_length():
                 headers.append(("Content-Length", str(len(body))))
             body = [body]
         start_response(_REASONS[self.status], headers)

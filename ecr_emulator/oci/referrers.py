@@ -27,24 +27,24 @@ def list_referrers(context: Context) -> Response:
     artifact_type = context.request.query.get("artifactType")
     path = f"{context.repository_path}/referrers/{subject}"
     bound_to = (path, context.key.account, context.key.region, artifact_type)
-    found = context.registry.images.referrers(
+    page = context.registry.images.referrers(
         context.key,
         context.name,
         subject,
         artifact_types=[artifact_type] if artifact_type else [],
         after=_position(context, bound_to),
-        limit=_PAGE + 1,
+        limit=_PAGE,
     )
     document = {
         "schemaVersion": 2,
         "mediaType": media_types.OCI_INDEX,
-        "manifests": [_descriptor(stored) for stored in found[:_PAGE]],
+        "manifests": [_descriptor(stored) for stored in page.manifests],
     }
     headers = [("Content-Type", media_types.OCI_INDEX)]
     if artifact_type:
         headers.append(("OCI-Filters-Applied", "artifactType"))
-    if len(found) > _PAGE:
-        token = context.services.page_tokens.seal(bound_to, found[_PAGE - 1].image.id)
+    if page.more:
+        token = context.services.page_tokens.seal(bound_to, page.manifests[-1].image.id)
         query = {"artifactType": artifact_type} if artifact_type else {}
         following = urlencode({**query, "last": token})
         headers.append(("Link", f'<{path}?{following}>; rel="next"'))

@@ -83,7 +83,8 @@ def find_route(method: str, path: str) -> Route:
     if path == "/v2":
         path = "/v2/"
     match = _PATH.match(path) if len(path) <= _LONGEST_PATH else None
-    if match is None:
+    # A NUL is in no name, and PostgreSQL takes it in no text.
+    if match is None or "\0" in path:
         raise OciError(404, "UNSUPPORTED", "page not found")
     kind = str(match.lastgroup)
     handler = _ROUTES[kind].get(method)

@@ -37,6 +37,10 @@ PULL_TIME_RESOLUTION = timedelta(seconds=60)
 
 INACCESSIBLE = "ImageInaccessible"
 
+#: Manifests read for one page of referrers, in bytes together: annotations, which the answer
+#: repeats, may make each as large as a manifest can be.
+_REFERRERS_BYTES = 4 * 1024 * 1024
+
 _ANY = "ANY"
 _TAGGED = "TAGGED"
 _UNTAGGED = "UNTAGGED"
@@ -69,6 +73,14 @@ class ListedImage:
 
     image_id: ImageId
     position: tuple[int, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ReferrersPage:
+    """Some of a subject's referrers, and whether there are more behind them."""
+
+    manifests: tuple[StoredManifest, ...]
+    more: bool
 
 
 _IN_REPOSITORY = (
@@ -292,30 +304,36 @@ class ImageReads:
         status: str = ACTIVE,
         after: int,
         limit: int,
-    ) -> list[StoredManifest]:
+    ) -> ReferrersPage:
         """Return up to *limit* images whose manifests refer to *subject*, in push order.
 
         :param artifact_types: only those of one of these types; empty for all.
         :param after: the row id of the last image of the page before; 0 for the first page.
         :raises RepositoryNotFound: there is no such repository.
         """
-        connection = self._database.reader()
-        repository = find_repository(connection, key, name)
-        query = (
-            select(images, manifests.c.body)
-            .join(manifests, manifests.c.image_id == images.c.id)
-            .where(
-                images.c.repository_id == repository.id,
-                images.c.subject_digest == subject,
-                images.c.id > after,
-                *_status_is(status),
+        with self._database.read() as connection:
+            repository = find_repository(connection, key, name)
+            query = (
+                select(images)
+                .where(
+                    images.c.repository_id == repository.id,
+                    images.c.subject_digest == subject,
+                    images.c.id > after,
+                    *_status_is(status),
+                )
+                .order_by(images.c.id)
+                .limit(limit + 1)
             )
-            .order_by(images.c.id)
-            .limit(limit)
+            if artifact_types:
+                query = query.where(images.c.artifact_media_type.in_(list(artifact_types)))
+            found = [Image.from_row(row) for row in connection.execute(query)]
+            page = _first_of(found[:limit])
+            query = select(manifests).where(manifests.c.image_id.in_([one.id for one in page]))
+            bodies = {row.image_id: row.body for row in connection.execute(query)}
+        return ReferrersPage(
+            tuple(StoredManifest(image, bodies[image.id]) for image in page),
+            more=len(found) > len(page),
         )
-        if artifact_types:
-            query = query.where(images.c.artifact_media_type.in_(list(artifact_types)))
-        return [StoredManifest(Image.from_row(row), row.body) for row in connection.execute(query)]
 
 
 def find_or_fail(
@@ -338,6 +356,16 @@ def find_or_fail(
     if image is None:
         return ImageFailure(image_id, "ImageNotFound", "Requested image not found")
     return image
+
+
+def _first_of(found: list[Image]) -> list[Image]:
+    """Return the first images (one at least) whose manifests together are not too large."""
+    size = 0
+    for number, image in enumerate(found):
+        size += image.manifest_size
+        if number and size > _REFERRERS_BYTES:
+            return found[:number]
+    return found
 
 
 def _names(image_id: ImageId) -> bool:

@@ -28,7 +28,6 @@ def list_image_referrers(context: EcrContext, params: Params) -> dict[str, Any]:
     asked = params.get("filter") or {}
     artifact_types: list[str] = asked.get("artifactTypes") or []
     status = asked.get("artifactStatus", ACTIVE)
-    limit = params.get("maxResults") or _DEFAULT_PAGE
     bound_to = (
         "ListImageReferrers",
         key.account,
@@ -38,18 +37,18 @@ def list_image_referrers(context: EcrContext, params: Params) -> dict[str, Any]:
         status,
         *artifact_types,
     )
-    found = context.registry.images.referrers(
+    page = context.registry.images.referrers(
         key,
         name,
         subject,
         artifact_types=artifact_types,
         status=status,
         after=context.position(params, *bound_to) or 0,
-        limit=limit + 1,
+        limit=params.get("maxResults") or _DEFAULT_PAGE,
     )
-    output: dict[str, Any] = {"referrers": [_referrer(stored) for stored in found[:limit]]}
-    if len(found) > limit:
-        output["nextToken"] = context.next_token(found[limit - 1].image.id, *bound_to)
+    output: dict[str, Any] = {"referrers": [_referrer(stored) for stored in page.manifests]}
+    if page.more:
+        output["nextToken"] = context.next_token(page.manifests[-1].image.id, *bound_to)
     return output
 
 
