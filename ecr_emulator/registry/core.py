@@ -51,6 +51,7 @@ from ecr_emulator.registry.signing_work import SigningWork
 from ecr_emulator.registry.storage_classes import StorageClasses
 from ecr_emulator.registry.tag_details import TagDetails
 from ecr_emulator.registry.uploads import Uploads
+from ecr_emulator.registry.vulnerability_database import VulnerabilityDatabase
 from ecr_emulator.upstreams.http import UpstreamRegistries
 
 
@@ -104,7 +105,9 @@ class Registry:
         self.scanning = ScanningConfigurations(database, self.jobs)
         self.scans = ImageScans(database, scan_queue, clock)
         self.scan_pins = ScanPins(database, clock)
-        self._scan_work = ScanWork(database, scan_queue, ImageExaminer(), clock)
+        self.vulnerabilities = VulnerabilityDatabase(database, self.jobs, clock)
+        examiner = ImageExaminer(database, blob_store, self.vulnerabilities, clock)
+        self._scan_work = ScanWork(database, scan_queue, examiner, clock)
         self.lifecycle_policies = LifecyclePolicies(database, clock)
         self.lifecycle_previews = LifecyclePreviews(database, clock)
         self.lifecycle = Lifecycle(database, self.deletes, clock)
@@ -130,6 +133,10 @@ class Registry:
             **self.lifecycle.job_functions(),
             **self._signing_work.job_functions(),
         }
+
+    def last_words(self) -> dict[str, JobFunction]:
+        """Return what ends, for those who wait for it, the work of a job that is given up."""
+        return {**self._replication_work.last_words(), **self._backfill_work.last_words()}
 
     def reset(self) -> None:
         """Empty every registry; the installation's secret and the vulnerability database stay."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import Connection, delete, insert, select, update
 
 from ecr_emulator.db.scanning_tables import image_scans, scan_findings
 from ecr_emulator.registry.scan_queue import COMPLETE
@@ -78,6 +78,7 @@ def write_result(
             source_updated_at=result.source_updated_at,
             severity_counts=result.severity_counts,
         )
+        first_observed = _first_observed(connection, image_id, scan_type)
         connection.execute(
             delete(scan_findings).where(
                 scan_findings.c.image_id == image_id, scan_findings.c.scan_type == scan_type
@@ -91,9 +92,28 @@ def write_result(
                         "image_id": image_id,
                         "scan_type": scan_type,
                         "position": position,
-                        "finding": dict(finding),
+                        "finding": {
+                            **finding,
+                            **first_observed.get(finding.get("findingArn") or "", {}),
+                        },
                     }
                     for position, finding in enumerate(result.findings, start=1)
                 ],
             )
     connection.execute(update(image_scans).where(*of_scan).values(**values))
+
+
+def _first_observed(
+    connection: Connection, image_id: int, scan_type: str
+) -> dict[str, dict[str, str]]:
+    """Return since when the enhanced findings that there are were observed, by their ARNs."""
+    if scan_type == BASIC:
+        return {}
+    query = select(scan_findings.c.finding).where(
+        scan_findings.c.image_id == image_id, scan_findings.c.scan_type == scan_type
+    )
+    return {
+        finding["findingArn"]: {"firstObservedAt": finding["firstObservedAt"]}
+        for finding in connection.execute(query).scalars()
+        if finding.get("findingArn") and finding.get("firstObservedAt")
+    }

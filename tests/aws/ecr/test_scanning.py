@@ -33,6 +33,7 @@ from tests.support.images import (
     make_index,
 )
 from tests.support.refusals import refusal
+from tests.support.rootfs import alpine, image_of
 
 A_DAY = timedelta(hours=24)
 REPOSITORY = "team/app"
@@ -70,7 +71,7 @@ def create(ecr: Any, name: str = REPOSITORY, *, scan_on_push: bool = False) -> N
 
 
 def push(oci: OciCaller, tag: str = "v1", repository: str = REPOSITORY) -> Image:
-    image = make_image(layers=1)
+    image = image_of(alpine())
     oci.push(repository, image, tag)
     return image
 
@@ -321,7 +322,7 @@ class TestScanOnPush:
         create(ecr, scan_on_push=not by_rule)
         if by_rule:
             configure(ecr, "BASIC", rule("SCAN_ON_PUSH", "team/*"))
-        image = make_image(layers=1)
+        image = image_of(alpine())
         if by_api:
             for blob in image.blobs:
                 oci.push_blob(REPOSITORY, blob.data)
@@ -388,7 +389,7 @@ class TestScanOnPush:
         self, app: App, ecr: Any, oci: OciCaller
     ) -> None:
         create(ecr, scan_on_push=True)
-        index = make_index([make_image(layers=1), make_image(layers=1, architecture="arm64")])
+        index = make_index([image_of(alpine()), image_of(alpine(), architecture="arm64")])
         oci.push(REPOSITORY, index, "v1")
         assert app.run_jobs() == 2
         assert not_scanned(ecr)[0] == "ScanNotFoundException"

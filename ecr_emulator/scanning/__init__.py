@@ -1,0 +1,1 @@
+"""Reading an image's packages out of its layers, and matching them with vulnerabilities."""
