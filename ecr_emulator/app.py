@@ -143,7 +143,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     flask.register_blueprint(scan_findings_blueprint(registry, check_findings))
     flask.register_error_handler(404, _not_found)
     flask.register_error_handler(405, _not_found)
-    jobs = JobWorker(registry.jobs, registry.job_functions())
+    jobs = JobWorker(registry.jobs, registry.job_functions(), registry.last_words())
     return Application(oci, flask, database, jobs, origins)
 
 

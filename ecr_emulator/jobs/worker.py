@@ -22,11 +22,19 @@ class JobWorker:
     """Does jobs one after another.
 
     :param functions: what does each kind of job.
+    :param last_words: what to do, for some kinds, with a job that is given up, so that nobody
+        waits for its end for ever.
     """
 
-    def __init__(self, queue: JobQueue, functions: Mapping[str, JobFunction]) -> None:
+    def __init__(
+        self,
+        queue: JobQueue,
+        functions: Mapping[str, JobFunction],
+        last_words: Mapping[str, JobFunction],
+    ) -> None:
         self._queue = queue
         self._functions = functions
+        self._last_words = last_words
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -68,5 +76,16 @@ class JobWorker:
             logger.exception("job %d (%s) failed at try %d", job.id, job.kind, job.attempts)
             if self._queue.failed(job, f"{type(error).__name__}: {error}"):
                 logger.error("job %d (%s) is given up", job.id, job.kind)
+                self._give_up(job)
             return
         self._queue.done(job)
+
+    def _give_up(self, job: Job) -> None:
+        last_words = self._last_words.get(job.kind)
+        if last_words is None:
+            return
+        try:
+            last_words(job.payload)
+        except Exception:
+            # The job failed for a reason that this may share: it is on record as given up.
+            logger.exception("giving up job %d (%s) failed", job.id, job.kind)

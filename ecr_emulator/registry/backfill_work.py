@@ -37,7 +37,7 @@ from ecr_emulator.registry.backfill import (
 )
 from ecr_emulator.registry.images import ACTIVE
 from ecr_emulator.registry.replication_configurations import replication_rules
-from ecr_emulator.registry.replication_copy import ImageCopier, Outcome
+from ecr_emulator.registry.replication_copy import INTERNAL_FAILURE, ImageCopier, Outcome
 from ecr_emulator.registry.replication_log import ReplicationLog
 from ecr_emulator.registry.replication_queue import Route
 
@@ -69,6 +69,24 @@ class BackfillWork:
             RUN_BACKFILL: self.run,
             FORGET_BACKFILL: self.forget,
         }
+
+    def last_words(self) -> dict[str, JobFunction]:
+        """Return what ends the backfill whose job is given up."""
+        return {PREPARE_BACKFILL: self.abandon, RUN_BACKFILL: self.abandon}
+
+    def abandon(self, payload: dict[str, Any]) -> None:
+        """End a backfill that cannot go on: stopped if that was asked for, else failed."""
+        with self._database.write() as connection:
+            backfill = find_backfill(connection, payload["backfill"])
+            if backfill is None or backfill.has_ended:
+                return
+            now = self._clock.now()
+            if backfill.status == STOPPING:
+                end_backfill(connection, self._jobs, backfill, STOPPED, now)
+            else:
+                end_backfill(
+                    connection, self._jobs, backfill, FAILED, now, failure_code=INTERNAL_FAILURE
+                )
 
     def prepare(self, payload: dict[str, Any]) -> None:
         """Note every image, with each of its tags, that the registry's rules send there.

@@ -64,6 +64,11 @@ _SOURCE_MANIFEST = (
 )
 
 
+#: The failure code of a replication that broke off for a reason nobody foresaw (likeliest: the
+#: API reference documents no values).
+INTERNAL_FAILURE = "InternalFailure"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How the replication of one image ended.

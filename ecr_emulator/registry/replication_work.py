@@ -24,7 +24,12 @@ from ecr_emulator.registry.image_deletes import indexes_listing, remove_tag
 from ecr_emulator.registry.images import Image, ImageId, find_image
 from ecr_emulator.registry.replication_access import REPLICATE_IMAGE as MAY_REPLICATE
 from ecr_emulator.registry.replication_configurations import replication_rules
-from ecr_emulator.registry.replication_copy import ImageCopier, Outcome, check_allowed
+from ecr_emulator.registry.replication_copy import (
+    INTERNAL_FAILURE,
+    ImageCopier,
+    Outcome,
+    check_allowed,
+)
 from ecr_emulator.registry.replication_errors import ReplicationDenied
 from ecr_emulator.registry.replication_log import ReplicationLog
 from ecr_emulator.registry.replication_queue import REPLICATE_DELETES, REPLICATE_IMAGE, Route
@@ -62,6 +67,22 @@ class ReplicationWork:
             REPLICATE_IMAGE: self.replicate_image,
             REPLICATE_DELETES: self.replicate_deletes,
         }
+
+    def last_words(self) -> dict[str, JobFunction]:
+        """Return what ends the replication whose job is given up."""
+        return {REPLICATE_IMAGE: self.abandon_image}
+
+    def abandon_image(self, payload: dict[str, Any]) -> None:
+        """Record that an image could not be replicated, for a reason nobody foresaw."""
+        with self._database.write() as connection:
+            self._log.record(
+                connection,
+                Route.from_json(payload),
+                payload["digest"],
+                payload["tag"],
+                Outcome(INTERNAL_FAILURE),
+                push_number=payload["push_number"],
+            )
 
     def replicate_image(self, payload: dict[str, Any]) -> None:
         """Copy an image that was pushed to one destination, and record how that went."""

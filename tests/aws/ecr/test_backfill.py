@@ -657,6 +657,42 @@ class TestLookUp:
         assert describe(ecr, backfill_id)["status"] == "PREPARING"
 
 
+class TestGivenUp:
+    """What nobody foresaw ends what others wait for, once its job is given up."""
+
+    @pytest.fixture(autouse=True)
+    def no_copies(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fail(*_: object) -> None:
+            raise OSError("the disk is gone")
+
+        wrap_copy(monkeypatch, fail)
+
+    def test_a_backfill_fails(self, app: App, ecr: Any, oci: OciCaller) -> None:
+        ecr.create_repository(repositoryName="team/app")
+        push_tags(ecr, oci, "team/app", 1)
+        app.run_jobs()
+        configure(ecr, rule(ELSEWHERE))
+        backfill_id = start(ecr)
+        for _ in range(8):
+            app.run_jobs()
+            app.clock.advance(timedelta(minutes=15))
+        found = describe(ecr, backfill_id)
+        assert (found["status"], found["failureCode"]) == ("FAILED", "InternalFailure")
+
+    def test_a_replication_fails(self, app: App, ecr: Any, oci: OciCaller) -> None:
+        configure(ecr, rule(ELSEWHERE))
+        ecr.create_repository(repositoryName="team/app")
+        push_tags(ecr, oci, "team/app", 1)
+        for _ in range(8):
+            app.run_jobs()
+            app.clock.advance(timedelta(minutes=15))
+        image_id = ecr.list_images(repositoryName="team/app")["imageIds"][0]
+        (status,) = ecr.describe_image_replication_status(
+            repositoryName="team/app", imageId=image_id
+        )["replicationStatuses"]
+        assert (status["status"], status["failureCode"]) == ("FAILED", "InternalFailure")
+
+
 def run_job(app: App) -> None:
     """Do one job."""
     queue, functions = app.application.jobs._queue, app.application.jobs._functions
