@@ -181,17 +181,19 @@ class App:
         account: str = ACCOUNT,
         region: str = REGION,
         target: str = "AmazonEC2ContainerRegistry_V20150921",
+        service: str = "ecr",
     ) -> tuple[int, Any]:
         """Make a call that boto3 would not let through; return status and answer.
 
         :param body: sent as it is, or as JSON.
+        :param service: what the signature is for.
         """
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
         request = AWSRequest("POST", f"http://{HOST}/", data=data)
         request.headers["Content-Type"] = "application/x-amz-json-1.1"
         request.headers["X-Amz-Target"] = f"{target}.{operation}"
         _signing.clock = self.clock
-        SigV4Auth(Credentials(account, "test"), "ecr", region).add_auth(request)
+        SigV4Auth(Credentials(account, "test"), service, region).add_auth(request)
         _signing.clock = None
         response = self.request("POST", "/", data, dict(request.headers.items()))
         assert response.headers["x-amzn-RequestId"]
