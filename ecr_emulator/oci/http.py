@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
-from ecr_emulator.endpoints import Endpoint
+from ecr_emulator.endpoints import Endpoint, is_host
 from ecr_emulator.wsgi_body import BodyReader, discard_rest
 
 Environ = dict[str, Any]
@@ -116,7 +116,8 @@ class Response:
 def endpoint_of(environ: Environ) -> Endpoint:
     """Return the address by which a request reached the server."""
     scheme = str(environ.get("wsgi.url_scheme") or "http")
-    host = environ.get("HTTP_HOST")
-    if not host:
+    host = str(environ.get("HTTP_HOST") or "")
+    if not is_host(host):
+        # None, or one that could not stand in a challenge.
         host = f"{environ.get('SERVER_NAME', 'localhost')}:{environ.get('SERVER_PORT', '80')}"
-    return Endpoint(scheme, str(host))
+    return Endpoint(scheme, host)
