@@ -136,7 +136,11 @@ class Registry:
 
     def last_words(self) -> dict[str, JobFunction]:
         """Return what ends, for those who wait for it, the work of a job that is given up."""
-        return {**self._replication_work.last_words(), **self._backfill_work.last_words()}
+        return {
+            **self._replication_work.last_words(),
+            **self._backfill_work.last_words(),
+            **self._scan_work.last_words(),
+        }
 
     def reset(self) -> None:
         """Empty every registry; the installation's secret and the vulnerability database stay."""

@@ -27,7 +27,7 @@ from ecr_emulator.registry.scan_queue import (
     last_start,
     unscannable_type,
 )
-from ecr_emulator.registry.scan_results import ScanResult, write_result
+from ecr_emulator.registry.scan_results import FAILED, ScanResult, write_result
 from ecr_emulator.registry.scanning_configurations import ENROL_IMAGES, scanning_configuration
 from ecr_emulator.registry.scanning_rules import CONTINUOUS_SCAN, ENHANCED, MANUAL
 
@@ -63,6 +63,23 @@ class ScanWork:
             ENROL_IMAGES: self.enrol_images,
             RESCAN_IMAGES: self.rescan_images,
         }
+
+    def last_words(self) -> dict[str, JobFunction]:
+        """Return what ends a scan whose job is given up."""
+        return {SCAN_IMAGE: self.give_up}
+
+    def give_up(self, payload: dict[str, Any]) -> None:
+        """Write down that a scan failed for a reason that is the emulator's own."""
+        result = ScanResult(FAILED, "The scan failed: see the emulator's log.")
+        with self._database.write() as connection:
+            if _is_last(connection, payload):
+                write_result(
+                    connection,
+                    payload["image_id"],
+                    payload["scan_type"],
+                    result,
+                    self._clock.now(),
+                )
 
     def scan_image(self, payload: dict[str, Any]) -> None:
         """Scan an image and write down what that came to."""
