@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
         known_actions=action_names("ecr", ecr_operations.service.operations),
         public_actions=action_names("ecr-public", ecr_public_operations.service.operations),
         upstreams=UpstreamRegistries(settings.upstreams),
+        garbage_grace=timedelta(hours=settings.garbage_grace),
     )
     identities = Identities(database, clock)
     document = read_identities(Path(settings.identities)) if settings.identities else NO_IDENTITIES
@@ -143,7 +145,12 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     flask.register_blueprint(scan_findings_blueprint(registry, check_findings))
     flask.register_error_handler(404, _not_found)
     flask.register_error_handler(405, _not_found)
-    jobs = JobWorker(registry.jobs, registry.job_functions(), registry.last_words())
+    jobs = JobWorker(
+        registry.jobs,
+        registry.job_functions(),
+        registry.last_words(),
+        registry.recurring_jobs(),
+    )
     return Application(oci, flask, database, jobs, origins)
 
 

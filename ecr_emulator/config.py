@@ -223,6 +223,15 @@ class Settings:
             default_text="4MiB",
         ),
     )
+    garbage_grace: int = _setting(
+        24,
+        SettingInfo(
+            "How many hours uploads under way, and layers that no image names, are kept before"
+            " they count as garbage. A server collects it every hour.",
+            values.whole_number(0, 24 * 365),
+            "HOURS",
+        ),
+    )
     log_level: str = _setting(
         "info",
         SettingInfo(

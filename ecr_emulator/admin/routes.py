@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, jsonify
+from dataclasses import asdict
+
+from flask import Blueprint, Response, jsonify, request
 
 from ecr_emulator import __version__
 from ecr_emulator.admin.strangers import control_blueprint
@@ -33,5 +35,12 @@ def admin_blueprint(
         registry.reset()
         identities.put_all(document.identities, document.organizations)
         return jsonify(status="ok")
+
+    @blueprint.post("/gc")
+    def collect_garbage() -> Response:
+        """Collect garbage now; with ``?dry-run=true``, only say how much there is."""
+        garbage = registry.garbage
+        dry_run = request.args.get("dry-run", "") == "true"
+        return jsonify(asdict(garbage.find() if dry_run else garbage.collect()))
 
     return blueprint

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.jobs_table import jobs
+from ecr_emulator.db.locks import keep_others_from_writing
 
 #: How long a worker may take for a job before another one takes it over.
 CLAIM = timedelta(minutes=10)
@@ -54,6 +55,23 @@ class JobQueue:
         :param due_at: not to be done before this time; now when left out.
         """
         add_job(connection, kind, payload, due_at or self._clock.now())
+
+    def keep_queued(self, kind: str, every: timedelta) -> None:
+        """Queue a job that is done again and again, unless it is queued already.
+
+        :param every: the time from now to its first run.
+        """
+        with self._database.write() as connection:
+            keep_others_from_writing(connection, jobs)
+            queued = select(jobs.c.id).where(jobs.c.kind == kind)
+            if connection.execute(queued).first() is None:
+                self.add(connection, kind, {}, due_at=self._clock.now() + every)
+
+    def repeat(self, job: Job, every: timedelta) -> None:
+        """Let a job be done again, after a while."""
+        values = {"due_at": self._clock.now() + every, "attempts": 0}
+        with self._database.write() as connection:
+            connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
 
     def claim(self) -> Job | None:
         """Take the job that has been due longest, or return ``None``."""

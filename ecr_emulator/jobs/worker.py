@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Mapping
+from datetime import timedelta
+from types import MappingProxyType
 from typing import Any
 
 from ecr_emulator.jobs.queue import Job, JobQueue
@@ -24,6 +26,7 @@ class JobWorker:
     :param functions: what does each kind of job.
     :param last_words: what to do, for some kinds, with a job that is given up, so that nobody
         waits for its end for ever.
+    :param recurring: the kinds that are done again and again, and how often.
     """
 
     def __init__(
@@ -31,10 +34,12 @@ class JobWorker:
         queue: JobQueue,
         functions: Mapping[str, JobFunction],
         last_words: Mapping[str, JobFunction],
+        recurring: Mapping[str, timedelta] = MappingProxyType({}),
     ) -> None:
         self._queue = queue
         self._functions = functions
         self._last_words = last_words
+        self._recurring = recurring
         self._stopping = threading.Event()
         self._thread: threading.Thread | None = None
 
@@ -50,7 +55,7 @@ class JobWorker:
         return count
 
     def start(self) -> None:
-        """Do jobs in a thread of their own until :meth:`stop`."""
+        """Do jobs in a thread of their own until :meth:`stop`; queue what recurs."""
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
         self._thread.start()
 
@@ -61,24 +66,38 @@ class JobWorker:
             self._thread.join(timeout)
 
     def _work(self) -> None:
+        queued = False
         while not self._stopping.is_set():
             try:
+                if not queued:
+                    self._queue_recurring()
+                    queued = True
                 self.run_due()
             except Exception:
                 # The database was out of reach: the next look may find it again.
                 logger.exception("looking for jobs failed")
             self._stopping.wait(_IDLE)
 
+    def _queue_recurring(self) -> None:
+        for kind, every in self._recurring.items():
+            self._queue.keep_queued(kind, every)
+
     def _run(self, job: Job) -> None:
+        every = self._recurring.get(job.kind)
         try:
             self._functions[job.kind](job.payload)
         except Exception as error:
             logger.exception("job %d (%s) failed at try %d", job.id, job.kind, job.attempts)
-            if self._queue.failed(job, f"{type(error).__name__}: {error}"):
+            if every is not None:
+                self._queue.repeat(job, every)
+            elif self._queue.failed(job, f"{type(error).__name__}: {error}"):
                 logger.error("job %d (%s) is given up", job.id, job.kind)
                 self._give_up(job)
             return
-        self._queue.done(job)
+        if every is not None:
+            self._queue.repeat(job, every)
+        else:
+            self._queue.done(job)
 
     def _give_up(self, job: Job) -> None:
         last_words = self._last_words.get(job.kind)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from ecr_emulator.arns import RegistryKey
 from ecr_emulator.digests import is_digest
 from ecr_emulator.oci.byte_ranges import UnsatisfiableRange, matches_etag, parse_range
 from ecr_emulator.oci.context import Context
@@ -27,13 +28,13 @@ def get_blob(context: Context) -> Response:
         key = context.key
         location = context.services.urls.sign(key.account, key.region, context.name, layer.digest)
         return Response(307, [("Location", location)])
-    return serve_layer(context.registry, context.request, layer)
+    return serve_layer(context.registry, context.request, context.key, context.name, layer)
 
 
 def head_blob(context: Context) -> Response:
     """``HEAD /v2/<name>/blobs/<digest>``: whether the blob is there, and its size."""
     context.require("BatchCheckLayerAvailability")
-    layer = _find(context)
+    layer = context.registry.layers.promise(context.key, context.name, _digest(context))
     headers = [*_headers(layer), ("Content-Length", str(layer.size))]
     return Response(200, headers)
 
@@ -47,8 +48,14 @@ def delete_blob(context: Context) -> Response:
     return Response(202)
 
 
-def serve_layer(registry: Registry, request: Request, layer: Layer) -> Response:
-    """Return the answer that sends a layer's bytes, all or the range that is asked for."""
+def serve_layer(
+    registry: Registry, request: Request, key: RegistryKey, name: str, layer: Layer
+) -> Response:
+    """Return the answer that sends a layer's bytes, all or the range that is asked for.
+
+    :param key: the registry that the layer is in.
+    :param name: the repository in it.
+    """
     headers = _headers(layer)
     if matches_etag(request.header("If-None-Match"), layer.digest):
         return Response(304, headers)
@@ -68,7 +75,7 @@ def serve_layer(registry: Registry, request: Request, layer: Layer) -> Response:
             status, (start, length) = 206, wanted
             headers.append(("Content-Range", f"bytes {start}-{start + length - 1}/{layer.size}"))
     headers.append(("Content-Length", str(length)))
-    file = registry.layers.open(layer)
+    file = registry.layers.open(key, name, layer)
     if length <= _ONE_PIECE:
         with file:
             file.seek(start)

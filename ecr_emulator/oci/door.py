@@ -84,5 +84,6 @@ class OciDoor:
         except ExpiredUrl:
             raise OciError(403, "DENIED", "Request has expired") from None
         registry = self._services.registry
-        layer = registry.layers.get(RegistryKey(account, region), name, digest)
-        return blobs.serve_layer(registry, request, layer)
+        key = RegistryKey(account, region)
+        layer = registry.layers.get(key, name, digest)
+        return blobs.serve_layer(registry, request, key, name, layer)

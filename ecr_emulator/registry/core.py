@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import timedelta
 
 from sqlalchemy import delete
 
@@ -10,6 +11,7 @@ from ecr_emulator.blobs.store import BlobStore
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.all_tables import metadata
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.jobs_table import jobs
 from ecr_emulator.db.schema import installation
 from ecr_emulator.jobs.queue import JobQueue
 from ecr_emulator.jobs.worker import JobFunction
@@ -17,6 +19,7 @@ from ecr_emulator.registry.account_settings import AccountSettings
 from ecr_emulator.registry.backfill_work import BackfillWork
 from ecr_emulator.registry.backfills import Backfills
 from ecr_emulator.registry.creation_template_store import CreationTemplates
+from ecr_emulator.registry.garbage import COLLECT, EVERY, Garbage
 from ecr_emulator.registry.image_deletes import ImageDeletes
 from ecr_emulator.registry.image_examination import ImageExaminer
 from ecr_emulator.registry.image_push import ImagePush
@@ -61,6 +64,7 @@ class Registry:
     :param known_actions: the names of ECR's actions, which policies may name.
     :param public_actions: those of ECR Public's.
     :param upstreams: the registries that images are cached from.
+    :param garbage_grace: how long uploads and layers that no image names are kept.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class Registry:
         known_actions: Collection[str],
         public_actions: Collection[str],
         upstreams: UpstreamRegistries,
+        garbage_grace: timedelta,
     ) -> None:
         self.jobs = JobQueue(database, clock)
         self._database = database
@@ -81,6 +86,7 @@ class Registry:
         self.policies = RepositoryPolicies(database, known_actions, public_actions)
         self.layers = Layers(database, blob_store, self.account_settings, clock)
         self.uploads = Uploads(database, blob_store, clock)
+        self.garbage = Garbage(database, blob_store, clock, garbage_grace)
         scan_queue = ScanQueue(self.jobs, clock)
         self.images = ImageReads(database, clock)
         # What happens to images sets other things going, in the same transaction.
@@ -132,6 +138,7 @@ class Registry:
             **self.lifecycle_previews.job_functions(),
             **self.lifecycle.job_functions(),
             **self._signing_work.job_functions(),
+            **self.garbage.job_functions(),
         }
 
     def last_words(self) -> dict[str, JobFunction]:
@@ -142,10 +149,17 @@ class Registry:
             **self._scan_work.last_words(),
         }
 
+    def recurring_jobs(self) -> dict[str, timedelta]:
+        """Return the kinds of jobs that a server does again and again, and how often."""
+        return {COLLECT: EVERY}
+
     def reset(self) -> None:
         """Empty every registry; the installation's secret and the vulnerability database stay."""
         with self._database.write() as connection:
             for table in reversed(metadata.sorted_tables):
-                if table is not installation and not table.info.get("outlives_reset"):
+                if table is jobs:
+                    recurring = jobs.c.kind.in_(self.recurring_jobs())
+                    connection.execute(delete(jobs).where(~recurring))
+                elif table is not installation and not table.info.get("outlives_reset"):
                     connection.execute(delete(table))
         self._blob_store.clear()

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import BinaryIO
 
-from sqlalchemy import Connection, bindparam, delete, select
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.blobs.store import BlobMissing, BlobStore
@@ -27,6 +27,11 @@ from ecr_emulator.registry.errors import (
 )
 from ecr_emulator.registry.images import ACTIVE
 from ecr_emulator.registry.repository import Repository, find_repository
+
+#: Who is told that a layer is there may go on to push an image that names it. So a layer that is
+#: older than this, when somebody asks for it, counts as new: it is kept for the collector's grace
+#: from then on. (A day's grace leaves half a day at least.)
+PROMISE_AGE = timedelta(hours=12)
 
 AVAILABLE = "AVAILABLE"
 #: All images that name the layer are archived.
@@ -61,16 +66,23 @@ class LayerFailure:
     reason: str
 
 
-_FIND = (
-    select(blobs.c.digest, blobs.c.size)
-    .join(layers, layers.c.digest == blobs.c.digest)
-    .join(repositories, repositories.c.id == layers.c.repository_id)
-    .where(
-        layers.c.digest == bindparam("digest"),
-        repositories.c.account == bindparam("account"),
-        repositories.c.region == bindparam("region"),
-        repositories.c.name == bindparam("name"),
-    )
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A repository's link to a blob, and the blob's size in bytes."""
+
+    repository_id: int
+    size: int
+    linked_at: datetime
+
+
+_LINKS = select(layers.c.repository_id, blobs.c.size, layers.c.linked_at).select_from(
+    layers.join(blobs, blobs.c.digest == layers.c.digest)
+)
+_FIND = _LINKS.join(repositories, repositories.c.id == layers.c.repository_id).where(
+    layers.c.digest == bindparam("digest"),
+    repositories.c.account == bindparam("account"),
+    repositories.c.region == bindparam("region"),
+    repositories.c.name == bindparam("name"),
 )
 _USE = (
     select(image_layers.c.media_type, images.c.status)
@@ -100,6 +112,24 @@ class Layers:
 
         :raises RepositoryNotFound, LayersNotFound: there is none.
         """
+        return Layer(digest, self._find(key, name, digest).size)
+
+    def promise(self, key: RegistryKey, name: str, digest: str) -> Layer:
+        """Return a layer of the repository *name* to somebody who may push an image with it.
+
+        It is not collected before they can have done so (:data:`PROMISE_AGE`). A layer whose
+        bytes the store has lost is none: they are uploaded again then.
+
+        :raises RepositoryNotFound, LayersNotFound: there is none.
+        """
+        link = self._find(key, name, digest)
+        layer = Layer(digest, link.size)
+        if not self._is_stored(layer):
+            raise LayersNotFound.for_download(digest, name, key.account)
+        self._keep(link.repository_id, [(digest, link.linked_at)])
+        return layer
+
+    def _find(self, key: RegistryKey, name: str, digest: str) -> _Link:
         connection = self._database.reader()
         parameters = {
             "digest": digest,
@@ -111,16 +141,34 @@ class Layers:
         if row is None:
             find_repository(connection, key, name)
             raise LayersNotFound.for_download(digest, name, key.account)
-        return Layer(row[0], row[1])
+        return _Link(*row)
 
-    def open(self, layer: Layer) -> BinaryIO:
-        """Open a layer's bytes for reading; the file can seek.
+    def _is_stored(self, layer: Layer) -> bool:
+        """Say whether the store has the layer's bytes, as far as their number tells."""
+        return self._blobs.size(layer.digest) == layer.size
 
+    def _keep(self, repository_id: int, linked: Iterable[tuple[str, datetime]]) -> None:
+        """Make those layers of a repository new that are old, given when they were linked."""
+        now = self._clock.now()
+        old = [digest for digest, linked_at in linked if now - linked_at > PROMISE_AGE]
+        if old:
+            with self._database.write() as connection:
+                connection.execute(
+                    update(layers)
+                    .where(layers.c.repository_id == repository_id, layers.c.digest.in_(old))
+                    .values(linked_at=now)
+                )
+
+    def open(self, key: RegistryKey, name: str, layer: Layer) -> BinaryIO:
+        """Open the bytes of a layer of the repository *name* for reading; the file can seek.
+
+        :raises RepositoryNotFound, LayersNotFound: it went since it was found.
         :raises ServerFailure: the store has lost them.
         """
         try:
             return self._blobs.open(layer.digest)
         except BlobMissing:
+            self._find(key, name, layer.digest)
             raise ServerFailure(
                 f"The bytes of the layer with digest '{layer.digest}' are missing from the "
                 "registry's storage"
@@ -149,14 +197,22 @@ class Layers:
         """
         found: list[LayerAvailability] = []
         failures: list[LayerFailure] = []
+        linked: list[tuple[str, datetime]] = []
         with self._database.read() as connection:
             repository = find_repository(connection, key, name)
             for digest in dict.fromkeys(digests):
                 failure = _failure(digest)
                 if failure is not None:
                     failures.append(failure)
-                else:
-                    found.append(_availability(connection, repository, digest))
+                    continue
+                link = _link(connection, repository, digest)
+                if link is None or not self._is_stored(Layer(digest, link.size)):
+                    found.append(LayerAvailability(digest, UNAVAILABLE))
+                    continue
+                use = _use(connection, repository, digest)
+                found.append(_availability(digest, link.size, use))
+                linked.append((digest, link.linked_at))
+        self._keep(repository.id, linked)
         return found, failures
 
     def mount(self, key: RegistryKey, name: str, digest: str, from_name: str) -> bool:
@@ -182,10 +238,10 @@ class Layers:
                 target.encryption_type,
                 target.kms_key,
             )
-            size = _size(connection, source, digest) if alike else None
-            if size is None:
+            link = _link(connection, source, digest) if alike else None
+            if link is None or not self._is_stored(Layer(digest, link.size)):
                 return False
-            link_blob(connection, target.id, Layer(digest, size), self._clock.now())
+            link_blob(connection, target.id, Layer(digest, link.size), self._clock.now())
         return True
 
     def delete(self, key: RegistryKey, name: str, digest: str) -> None:
@@ -196,7 +252,7 @@ class Layers:
         """
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
-            if _size(connection, repository, digest) is None:
+            if _link(connection, repository, digest) is None:
                 raise LayersNotFound.for_download(digest, name, key.account)
             if _use(connection, repository, digest) is not None:
                 raise LayerInUse(digest)
@@ -217,14 +273,16 @@ class LayerInUse(RegistryError):
 
 
 def link_blob(connection: Connection, repository_id: int, layer: Layer, now: datetime) -> bool:
-    """Record that a blob is stored and that a repository links to it.
+    """Record that a blob is stored and that a repository links to it, as of now.
 
     :returns: whether the link is new.
     """
     insert_once(connection, blobs, digest=layer.digest, size=layer.size, stored_at=now)
-    return insert_once(
-        connection, layers, repository_id=repository_id, digest=layer.digest, linked_at=now
-    )
+    link = {"repository_id": repository_id, "digest": layer.digest}
+    if insert_once(connection, layers, **link, linked_at=now):
+        return True
+    connection.execute(update(layers).filter_by(**link).values(linked_at=now))
+    return False
 
 
 def _failure(digest: str) -> LayerFailure | None:
@@ -240,25 +298,17 @@ def _failure(digest: str) -> LayerFailure | None:
     return None
 
 
-def _availability(connection: Connection, repository: Repository, digest: str) -> LayerAvailability:
-    size = _size(connection, repository, digest)
-    if size is None:
-        return LayerAvailability(digest, UNAVAILABLE)
-    use = _use(connection, repository, digest)
+def _availability(digest: str, size: int, use: _Use | None) -> LayerAvailability:
     if use is None:
         return LayerAvailability(digest, AVAILABLE, size)
     availability = AVAILABLE if use.is_active else LAYER_ARCHIVED
     return LayerAvailability(digest, availability, size, use.media_type)
 
 
-def _size(connection: Connection, repository: Repository, digest: str) -> int | None:
-    query = (
-        select(blobs.c.size)
-        .join(layers, layers.c.digest == blobs.c.digest)
-        .where(layers.c.repository_id == repository.id, layers.c.digest == digest)
-    )
-    size: int | None = connection.execute(query).scalar()
-    return size
+def _link(connection: Connection, repository: Repository, digest: str) -> _Link | None:
+    query = _LINKS.where(layers.c.repository_id == repository.id, layers.c.digest == digest)
+    row = connection.execute(query).one_or_none()
+    return None if row is None else _Link(*row)
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,7 @@ class App:
         self.application: Application = create_app(self.settings, clock=self.clock)
         self._lent: list[_InProcessClient] = []
         self._processes: list[App] = []
-        self._tokens: dict[tuple[str, str, str], str] = {}
+        self._tokens: dict[tuple[str, str, str], tuple[str, datetime]] = {}
 
     def another_process(self, **settings: Any) -> App:
         """Return a second application over the same folder, as another worker would be."""
@@ -126,12 +126,14 @@ class App:
     ) -> str:
         """Return a registry token (``AWS:<password>`` in base64), a new one after twelve hours."""
         key = (account, region, registry or account)
-        if key not in self._tokens:
+        token, expires_at = self._tokens.get(key, ("", self.clock.now()))
+        if expires_at <= self.clock.now():
             (data,) = self.ecr(account, region).get_authorization_token(
                 **({"registryIds": [registry]} if registry else {})
             )["authorizationData"]
-            self._tokens[key] = data["authorizationToken"]
-        return self._tokens[key]
+            token, expires_at = data["authorizationToken"], data["expiresAt"]
+            self._tokens[key] = token, expires_at
+        return token
 
     def request(
         self,

@@ -1,0 +1,67 @@
+"""``ecr-emulator gc``: the store's upkeep.
+
+It works on the store itself, beside a running server or without one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from ecr_emulator.cli_support import setting_options, settings_of, upgrade_database
+
+if TYPE_CHECKING:
+    from ecr_emulator.blobs.filesystem import FilesystemBlobStore
+    from ecr_emulator.config import Settings
+    from ecr_emulator.db.engine import Database
+
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+@click.command()
+@click.option("--dry-run", is_flag=True, help="Say how much garbage there is, and leave it.")
+@setting_options("data_dir", "database_url", "garbage_grace")
+def gc(dry_run: bool, config_file: str | None, **flags: object) -> None:
+    """Collect garbage: stale uploads, layers that no image names, blobs that nobody has."""
+    from ecr_emulator.clock import Clock
+    from ecr_emulator.registry.garbage import Garbage
+
+    settings = settings_of(config_file, flags)
+    with _opened(settings) as (database, blob_store):
+        grace = timedelta(hours=settings.garbage_grace)
+        garbage = Garbage(database, blob_store, Clock(), grace)
+        found = garbage.find() if dry_run else garbage.collect()
+    click.echo(
+        f"{'would remove' if dry_run else 'removed'} {_count(found.uploads, 'upload')},"
+        f" {_count(found.layers, 'layer')}, {_count(found.blobs, 'blob')}:"
+        f" {_amount(found.freed)}"
+    )
+
+
+@contextmanager
+def _opened(settings: Settings) -> Iterator[tuple[Database, FilesystemBlobStore]]:
+    from ecr_emulator.blobs.filesystem import FilesystemBlobStore
+    from ecr_emulator.db.engine import Database
+
+    upgrade_database(settings)
+    database = Database(settings.database_url)
+    try:
+        yield database, FilesystemBlobStore(settings.data_dir)
+    finally:
+        database.close()
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _amount(size: int) -> str:
+    """Say a number of bytes as people do."""
+    amount, unit = float(size), 0
+    while amount >= 1024 and unit < len(_UNITS) - 1:
+        amount, unit = amount / 1024, unit + 1
+    return f"{size} bytes" if unit == 0 else f"{amount:.1f} {_UNITS[unit]}"
