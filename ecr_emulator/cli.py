@@ -19,7 +19,15 @@ from ecr_emulator import __version__
 from ecr_emulator.cli_blobs import gc
 from ecr_emulator.cli_iam import explain, iam
 from ecr_emulator.cli_lifecycle import lifecycle
-from ecr_emulator.cli_support import Failure, setting_options, settings_of, upgrade_database
+from ecr_emulator.cli_support import (
+    Failure,
+    reachable,
+    setting_options,
+    settings_of,
+    upgrade_database,
+)
+from ecr_emulator.cli_tls import make_certificate, tls
+from ecr_emulator.cli_vulndb import vulndb
 from ecr_emulator.config import Settings
 
 
@@ -39,6 +47,8 @@ def serve(config_file: str | None, **flags: object) -> None:
     from ecr_emulator import server
 
     settings = settings_of(config_file, flags)
+    if settings.tls:
+        make_certificate(settings)  # here, so that what stands against it is one line
     try:
         listener = server.listen(settings.host, settings.port)
     except server.CannotListen as error:
@@ -62,7 +72,9 @@ def migrate(config_file: str | None, **flags: object) -> None:
 main.add_command(gc)
 main.add_command(iam)
 main.add_command(explain)
+main.add_command(tls)
 main.add_command(lifecycle)
+main.add_command(vulndb)
 
 
 @main.command()
@@ -109,16 +121,16 @@ def get_login_password(endpoint_url: str | None, region: str | None, profile: st
 
 def _announce(settings: Settings) -> None:
     """Print where the server listens and how to log in. All workers are ready by now."""
-    host = settings.host
-    reach = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, host)  # noqa: S104
-    if ":" in reach and not reach.startswith("["):
-        reach = f"[{reach}]"
-    registry = f"{reach}:{settings.port}"
+    registry = reachable(settings)
+    scheme, command = "http", _own_command()
+    if settings.tls:
+        authority = settings.data_dir / "tls" / "ca.crt"
+        scheme, command = "https", f"AWS_CA_BUNDLE={shlex.quote(str(authority))} {command}"
     click.echo(
-        f"ecr-emulator {__version__} listens on http://{registry}"
+        f"ecr-emulator {__version__} listens on {scheme}://{registry}"
         f" with {settings.workers} workers\n"
         f"data folder: {settings.data_dir}\n"
-        f"log docker in: {_own_command()} get-login-password --endpoint-url http://{registry}"
+        f"log docker in: {command} get-login-password --endpoint-url {scheme}://{registry}"
         f" | docker login --username AWS --password-stdin {registry}"
     )
     sys.stdout.flush()

@@ -80,6 +80,14 @@ def settings_of(config_file: str | None, flags: dict[str, object]) -> Settings:
     return settings
 
 
+def reachable(settings: Settings) -> str:
+    """Return the host and port by which this machine's programs reach the server."""
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104
+    if ":" in host and not host.startswith("["):
+        host = f"[{host}]"
+    return f"{host}:{settings.port}"
+
+
 def upgrade_database(settings: Settings) -> None:
     """Take the migration step, or end with the one line that says why not."""
     from sqlalchemy.exc import SQLAlchemyError

@@ -100,6 +100,25 @@ class Settings:
             "FOLDER",
         ),
     )
+    tls: bool = _setting(
+        False,
+        SettingInfo(
+            "Serve HTTPS, with certificates by an authority of the server's own that is kept in"
+            " the data folder; see ecr-emulator tls.",
+            values.yes_no,
+            flag=True,
+        ),
+    )
+    tls_aws_names: bool = _setting(
+        False,
+        SettingInfo(
+            "Have AWS's own host names in the certificate too, for clients that are led here"
+            " under them: <account>.dkr.ecr.<region>.amazonaws.com,"
+            " api.ecr.<region>.amazonaws.com, public.ecr.aws.",
+            values.yes_no,
+            flag=True,
+        ),
+    )
     database_url: str = _setting(
         "",
         SettingInfo(

@@ -13,6 +13,11 @@ PUBLIC_PREFIX = "public.ecr.aws/"
 #: How the host of the public registries begins: ``public.ecr.aws``, ``public.ecr.localhost``.
 _PUBLIC_HOST_START = "public.ecr."
 
+#: Where AWS has the APIs, and whatever takes its place.
+_API_HOST = re.compile(r"api\.ecr(-fips)?\.[a-z0-9-]{2,25}\.([a-z0-9.-]{1,200}(?::[0-9]{1,5})?)\Z")
+_PUBLIC_API_HOST = re.compile(
+    r"api\.ecr-public\.[a-z0-9-]{2,25}\.amazonaws\.com((?::[0-9]{1,5})?)\Z"
+)
 _REGISTRY_HOST = re.compile(
     r"([0-9]{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]{2,25})\.[a-z0-9.-]{1,200}(?::[0-9]{1,5})?\Z"
 )
@@ -56,6 +61,9 @@ def registry_of_host(host: str) -> RegistryKey | None:
 class RegistryAddresses:
     """Gives every registry its host, for ``repositoryUri`` and ``proxyEndpoint``.
 
+    A caller who reached the server under the name of one of AWS's APIs (a host of the form
+    ``api.ecr.<region>.…``) gets the name that AWS would answer with, if no setting says otherwise.
+
     :param template: with ``{account}``, ``{region}``, ``{host}`` and ``{port}`` in it; empty
         for the host and port by which the caller reached the server.
     :param public_host: the host (and port) of the public registries; empty for the path
@@ -69,7 +77,10 @@ class RegistryAddresses:
     def host(self, key: RegistryKey, endpoint: Endpoint) -> str:
         """Return the host (and port) of the registry *key* as this caller can reach it."""
         if not self._template:
-            return endpoint.host
+            api = _API_HOST.match(endpoint.host.lower())
+            if api is None:
+                return endpoint.host
+            return f"{key.account}.dkr.ecr{api.group(1) or ''}.{key.region}.{api.group(2)}"
         return self._template.format(
             account=key.account,
             region=key.region,
@@ -83,6 +94,9 @@ class RegistryAddresses:
             return f"{self._public_host}/{alias}"
         if self.is_public_host(endpoint.host):
             return f"{endpoint.host}/{alias}"
+        api = _PUBLIC_API_HOST.match(endpoint.host.lower())
+        if api is not None:
+            return f"public.ecr.aws{api.group(1)}/{alias}"
         return f"{endpoint.host}/{PUBLIC_PREFIX}{alias}"
 
     def is_public_host(self, host: str) -> bool:

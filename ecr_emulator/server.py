@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gc
 import logging.config
+import math
 import os
 import re
 import signal
@@ -16,9 +17,11 @@ import socket
 import sys
 import threading
 from collections.abc import Callable, MutableMapping
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ecr_emulator.clock import Clock
 from ecr_emulator.supervisor import STOP_SIGNALS, Supervisor
 
 if TYPE_CHECKING:
@@ -35,6 +38,9 @@ _CONNECTIONS = 512
 _HEAD_TIMEOUT = 30_000
 #: Bytes of a request's head, and of what is read ahead of the application.
 _HEAD_LIMIT = 256 * 1024
+#: Seconds until a worker that serves HTTPS is replaced. It loads its certificate once, which is
+#: good for 60 days at least (``tls/authority.py``), so that what it shows never runs out.
+_TLS_WORKER_LIFETIME = 30 * 86400.0
 #: The names of WSGI's request variables. Granian starts each request's environ from the process's
 #: environment, so that a variable with such a name would pass for what the client sent.
 _REQUEST_VARIABLE = re.compile(
@@ -88,14 +94,18 @@ def run(
     *,
     boot_timeout: float = 60.0,
     stop_timeout: float = 30.0,
+    worker_lifetime: float | None = None,
 ) -> int:
     """Serve an application until SIGTERM or SIGINT, and return the command's exit status.
 
     :param make_application: called once in each worker, after the fork; the application's
         `close`, if it has one, is called after its last request.
     :param on_ready: called in this process once, when every worker has its application.
-    :param boot_timeout: see :class:`~ecr_emulator.supervisor.Supervisor`, as *stop_timeout*.
+    :param boot_timeout: see :class:`~ecr_emulator.supervisor.Supervisor`, as *stop_timeout*
+        and *worker_lifetime*, which without TLS is endless when left out.
     """
+    if worker_lifetime is None:
+        worker_lifetime = _TLS_WORKER_LIFETIME if settings.tls else math.inf
     logging.config.dictConfig(log_config(settings.log_level))
     # What is loaded by now is shared with the workers; keep the collector from touching it.
     gc.collect()
@@ -107,6 +117,7 @@ def run(
         on_ready,
         boot_timeout=boot_timeout,
         stop_timeout=stop_timeout,
+        worker_lifetime=worker_lifetime,
     )
     return supervisor.run()
 
@@ -160,12 +171,14 @@ def _work(
 ) -> None:
     """Be a worker: make the application and serve it with Granian until told to stop."""
     from granian import _signals, net
-    from granian.constants import HTTPModes, Interfaces, RuntimeModes
+    from granian.constants import HTTPModes, Interfaces, RuntimeModes, SSLProtocols
     from granian.http import HTTP1Settings
     from granian.log import LogLevels
     from granian.server import MPServer
 
     application = make_application(settings)
+    # Each worker, so that one that takes another's place shows a certificate of that time.
+    pem = _certificate(settings) if settings.tls else None
     forget_request_variables(os.environ)
 
     def load() -> WSGIApplication:
@@ -189,6 +202,9 @@ def _work(
         log_level=LogLevels.warning,
         log_dictconfig=log_config(settings.log_level),
         log_access=False,
+        ssl_cert=pem,
+        ssl_key=pem,
+        ssl_protocol_min=SSLProtocols.tls12,
     )
     # Granian's own master would start a process from here on. This process is the worker
     # already, and its socket was opened by our master: so the worker's body is run as it is.
@@ -200,6 +216,14 @@ def _work(
     server._spawn_worker(0, server._spawn_wsgi_worker, load).inner.run()
     if hasattr(application, "close"):
         application.close()
+
+
+def _certificate(settings: Settings) -> Path:
+    """Return the file with the server's key and certificate; it is made or renewed as needed."""
+    from ecr_emulator.tls.authority import CertificateFolder
+    from ecr_emulator.tls.names import certificate_names
+
+    return CertificateFolder(settings.data_dir, Clock()).ensure(certificate_names(settings)).path
 
 
 def _replace(module: ModuleType, name: str, function: Callable[..., object]) -> None:

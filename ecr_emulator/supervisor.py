@@ -5,6 +5,7 @@ test in ``tests/server/``:
 
 * all workers or none: a worker that fails while it starts ends the whole command, with its reason;
 * a worker that dies later is replaced; workers that keep dying end the command;
+* a worker that has reached a given age is replaced too, one at a time;
 * SIGTERM and SIGINT let the workers finish, for a bounded time; then they are killed, and the
   master never outlives them;
 * workers never outlive a master that was killed.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import logging
+import math
 import os
 import selectors
 import signal
@@ -60,6 +62,7 @@ class _Worker:
     started: float  # monotonic
     ready: bool = False
     said: bytes = b""
+    retired: float | None = None  # monotonic; when it was told to stop because of its age
 
 
 class Supervisor:
@@ -72,6 +75,7 @@ class Supervisor:
     :param on_ready: called in the master once, when all workers can serve.
     :param boot_timeout: seconds a worker may take to be ready.
     :param stop_timeout: seconds that requests in flight may take to finish at a stop.
+    :param worker_lifetime: seconds after which a worker is stopped and replaced.
     """
 
     def __init__(
@@ -83,6 +87,7 @@ class Supervisor:
         *,
         boot_timeout: float = 60.0,
         stop_timeout: float = 30.0,
+        worker_lifetime: float = math.inf,
     ) -> None:
         self._work = work
         self._count = workers
@@ -90,6 +95,7 @@ class Supervisor:
         self._on_ready = on_ready
         self._boot_timeout = boot_timeout
         self._stop_timeout = stop_timeout
+        self._worker_lifetime = worker_lifetime
         self._workers: dict[int, _Worker] = {}
         self._deaths: list[float] = []
         self._announced = False
@@ -172,11 +178,23 @@ class Supervisor:
     # -- what the master does ---------------------------------------------------------------
 
     def _next_deadline(self) -> float | None:
-        """Return the seconds until the first worker has taken too long to start, if any is."""
-        booting = [worker.started for worker in self._workers.values() if not worker.ready]
-        if not booting:
+        """Return the seconds until some worker's time to start, live or stop is over, if ever."""
+        first = min(map(self._deadline, self._workers.values()), default=math.inf)
+        if first == math.inf:
             return None
-        return max(0.0, min(booting) + self._boot_timeout - time.monotonic())
+        # Not more than select takes (the time of a month, in milliseconds, is).
+        return min(3600.0, max(0.0, first - time.monotonic()))
+
+    def _deadline(self, worker: _Worker) -> float:
+        """Return the monotonic time at which something has to be done about a worker."""
+        if not worker.ready:
+            return worker.started + self._boot_timeout
+        if worker.retired is not None:
+            return worker.retired + self._stop_timeout
+        # One at a time is stopped for its age, so that the others serve meanwhile.
+        if any(not other.ready or other.retired is not None for other in self._workers.values()):
+            return math.inf
+        return worker.started + self._worker_lifetime
 
     def _look(self, timeout: float | None) -> bool:
         """Wait for a signal or a worker's word, at most *timeout* seconds, and take note of it.
@@ -203,6 +221,9 @@ class Supervisor:
             if not worker.ready:
                 reason = worker.said.decode(errors="replace") or _ending(status)
                 raise _Failed(f"worker {worker.number} did not start: {reason}")
+            if worker.retired is not None:
+                self._start(worker.number)
+                continue
             logger.warning("worker %d %s; replacing it", worker.number, _ending(status))
             now = time.monotonic()
             self._deaths = [then for then in self._deaths if now - then < _DEATH_WINDOW] + [now]
@@ -212,11 +233,25 @@ class Supervisor:
                     f" {_ending(status)}"
                 )
             self._start(worker.number)
-        if self._next_deadline() == 0.0:
-            raise _Failed(f"a worker was not ready after {self._boot_timeout:.0f} seconds")
+        self._retire()
         if not self._announced and all(worker.ready for worker in self._workers.values()):
             self._announced = True
             self._on_ready()
+
+    def _retire(self) -> None:
+        """Act upon the workers whose time to start, live or stop is over."""
+        now = time.monotonic()
+        for pid, worker in self._workers.items():
+            if self._deadline(worker) > now:
+                continue
+            if not worker.ready:
+                raise _Failed(f"a worker was not ready after {self._boot_timeout:.0f} seconds")
+            if worker.retired is None:
+                os.kill(pid, signal.SIGTERM)
+                worker.retired = now
+            else:
+                os.kill(pid, signal.SIGKILL)
+                worker.retired = math.inf
 
     def _reap(self) -> list[tuple[_Worker, int]]:
         """Take the exited workers from the list and return each with its wait status."""

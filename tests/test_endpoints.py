@@ -51,6 +51,8 @@ def test_hosts_of_public_registries(setting: str, host: str, public: bool) -> No
     [
         ("", "localhost:4566", "localhost:4566/public.ecr.aws/a1b2"),
         ("", "public.ecr.localhost:4566", "public.ecr.localhost:4566/a1b2"),
+        ("", "api.ecr-public.us-east-1.amazonaws.com", "public.ecr.aws/a1b2"),
+        ("", "API.ecr-public.us-east-1.amazonaws.com:4566", "public.ecr.aws:4566/a1b2"),
         ("public.ecr.aws", "localhost:4566", "public.ecr.aws/a1b2"),
     ],
 )
@@ -63,6 +65,18 @@ def test_addresses_of_public_registries(setting: str, host: str, address: str) -
     ("template", "host", "address"),
     [
         ("", "localhost:4566", "localhost:4566"),
+        # Who came by the name of AWS's API gets the name that AWS would give.
+        (
+            "",
+            "api.ecr.us-east-1.amazonaws.com",
+            f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com",
+        ),
+        (
+            "",
+            "api.ecr-fips.us-east-1.amazonaws.com:4566",
+            f"{ACCOUNT}.dkr.ecr-fips.eu-west-1.amazonaws.com:4566",
+        ),
+        ("registry", "api.ecr.us-east-1.amazonaws.com", "registry"),
         ("{account}.{region}.{host}:{port}", "here:80", f"{ACCOUNT}.eu-west-1.here:80"),
         ("registry:{port}", "here", "registry:443"),
     ],

@@ -33,6 +33,7 @@ class Caller:
 
     :param url: the server's address.
     :param folder: for the aws command's configuration, which stays empty.
+    :param authority: the certificate of who signed the server's, for an https URL.
     """
 
     def __init__(
@@ -42,12 +43,14 @@ class Caller:
         account: str | None = None,
         region: str = "us-east-1",
         secret: str = "test",
+        authority: Path | None = None,
     ) -> None:
         self.url = url
-        self.registry = url.removeprefix("http://")
+        self.registry = url.partition("://")[2]
         self.account = account or any_account()
         self.region = region
         self._secret = secret
+        self._authority = None if authority is None else str(authority)
         self._folder = folder
         self.ecr = self.client("ecr")
 
@@ -59,6 +62,7 @@ class Caller:
             region_name=self.region,
             aws_access_key_id=self.account,
             aws_secret_access_key=self._secret,
+            verify=self._authority,
             config=Config(retries={"total_max_attempts": 1}),
         )
 
@@ -77,6 +81,8 @@ class Caller:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
         }
+        if self._authority is not None:
+            environ["AWS_CA_BUNDLE"] = self._authority
         done = subprocess.run(
             ["aws", *args, "--endpoint-url", self.url],
             env=environ,

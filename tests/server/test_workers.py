@@ -108,6 +108,37 @@ def test_a_hung_worker_keeps_no_new_connection_from_the_others(serve: Serve) -> 
     assert {int(serving.get("/pid")) for _ in range(50)} == {other}
 
 
+def test_old_workers_are_replaced_one_at_a_time(serve: Serve) -> None:
+    serving = serve(worker_lifetime=0.5)
+    assert serving.address
+    first = set(serving.workers())
+    fewest, lost = 2, 0
+    until = time.monotonic() + 20
+    while first & set(serving.workers()):
+        assert time.monotonic() < until, serving.log
+        fewest = min(fewest, len(serving.workers()))
+        try:
+            serving.get("/pid")
+        except OSError:  # a connection that a worker took as its very last
+            lost += 1
+    assert fewest >= 1
+    assert lost <= 2
+    # Their end was no accident.
+    assert "replacing it" not in serving.log
+    serving.signal(signal.SIGTERM)
+    assert serving.status() == 0
+
+
+def test_an_old_worker_that_does_not_stop_is_killed(serve: Serve) -> None:
+    serving = serve(workers=1, worker_lifetime=0.3, stop_timeout=0.5)
+    assert serving.address
+    (old,) = serving.workers()
+    stalled = serving.send(b"GET /spin HTTP/1.1\r\nHost: x\r\n\r\n")
+    eventually(lambda: not alive(old))
+    eventually(lambda: serving.workers() and int(serving.get("/pid")) != old)
+    stalled.close()
+
+
 def test_workers_end_with_a_killed_master(serve: Serve) -> None:
     serving = serve()
     address = serving.address

@@ -10,7 +10,7 @@ import fcntl
 import os
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 DOCKERD_SCRIPT = Path(__file__).parents[2] / "scripts" / "ci" / "dockerd"
@@ -30,15 +30,32 @@ class Docker:
 
     :param folder: an empty folder for logins and build contexts.
     :param host: the daemon's address (``DOCKER_HOST``); "" for the default socket.
+    :param hosts: the file that the command and what it calls read as /etc/hosts (Linux, root).
+    :param variables: further environment variables.
     """
 
-    def __init__(self, folder: Path, host: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        host: str,
+        *,
+        hosts: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self._folder = folder
+        self._command = ["docker"]
+        if hosts is not None:
+            mounted = 'mount --bind "$0" /etc/hosts; exec docker "$@"'
+            self._command = [
+                *("unshare", "--mount", "--propagation", "private"),
+                *("sh", "-c", mounted, str(hosts)),
+            ]
         self._environ = {
             **os.environ,
             "DOCKER_CONFIG": str(folder / "config"),
             # The classic builder: in the daemon itself, with no plugin and no container to run.
             "DOCKER_BUILDKIT": "0",
+            **(variables or {}),
         }
         if host:
             self._environ["DOCKER_HOST"] = host
@@ -53,7 +70,7 @@ class Docker:
         :raises DockerError: if it fails.
         """
         done = subprocess.run(
-            ["docker", *args],
+            [*self._command, *args],
             input=stdin,
             env=self._environ,
             stdout=subprocess.PIPE,
@@ -146,6 +163,15 @@ def find_daemon(shared: Path, owner: int) -> str:
     if started.returncode != 0:
         raise DockerUnavailable(started.stderr.strip())
     return f"unix://{state}/docker.sock"
+
+
+def folder_of_daemon(host: str) -> Path | None:
+    """Return the folder of a daemon by ``scripts/ci/dockerd``: nothing if it is another.
+
+    Such a daemon reads ``hosts`` there as /etc/hosts, and ``etc`` as /etc/docker.
+    """
+    folder = Path(host.removeprefix("unix://")).parent
+    return folder if (folder / ".made-by-scripts-ci-dockerd").exists() else None
 
 
 def _answers() -> bool:

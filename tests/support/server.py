@@ -7,6 +7,7 @@ import http.client
 import os
 import re
 import signal
+import ssl
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from pathlib import Path
 START_SECONDS = 60
 STOP_SECONDS = 45  # the server itself gives requests in flight 30
 
-_LISTENS = re.compile(r"listens on http://(\S+):(\d+)")
+_LISTENS = re.compile(r"listens on https?://(\S+):(\d+)")
 
 
 class ServerFailed(Exception):
@@ -51,6 +52,7 @@ class ServerProcess:
         **settings: object,
     ) -> None:
         self.data_dir = data_dir
+        self._tls = bool(settings.get("tls"))
         given = {"data_dir": data_dir, "port": port, "workers": 2, **settings}
         data_dir.parent.mkdir(parents=True, exist_ok=True)
         self._log_path = data_dir.with_name(f"{data_dir.name}-{os.getpid()}-{id(self)}.log")
@@ -74,7 +76,12 @@ class ServerProcess:
     def url(self) -> str:
         """The endpoint URL, without a slash at its end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self._tls else 'http'}://{host}:{self.port}"
+
+    @property
+    def authority(self) -> Path:
+        """The certificate that clients have to trust, of a server with ``tls=True``."""
+        return self.data_dir / "tls" / "ca.crt"
 
     @property
     def pid(self) -> int:
@@ -133,6 +140,11 @@ class ServerProcess:
     def _status_of_v2(self) -> int | None:
         """Return the status of ``GET /v2/``, or nothing when nobody answers."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=10)
+        if self._tls:
+            context = ssl.create_default_context(cafile=self.authority)
+            connection = http.client.HTTPSConnection(
+                self.host, self.port, timeout=10, context=context
+            )
         try:
             connection.request("GET", "/v2/")
             return connection.getresponse().status
