@@ -25,6 +25,9 @@ def control_blueprint(name: str, prefix: str) -> Blueprint:
 
 def _is_loopback(address: str | None) -> bool:
     try:
-        return ipaddress.ip_address((address or "").partition("%")[0]).is_loopback
+        found = ipaddress.ip_address((address or "").partition("%")[0])
     except ValueError:
         return False
+    # As a socket for both families shows a caller over IPv4: ::ffff:127.0.0.1.
+    mapped = getattr(found, "ipv4_mapped", None)
+    return (mapped or found).is_loopback

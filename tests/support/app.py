@@ -154,7 +154,7 @@ class App:
         :param chunked: send the body without a length, as ``Transfer-Encoding: chunked``.
         :param environ: entries of the WSGI environ that come last.
         """
-        overrides = dict(environ or {})
+        overrides = {"REMOTE_ADDR": "127.0.0.1", **(environ or {})}
         stream = body if isinstance(body, BytesIO) else BytesIO(body)
         if chunked:
             overrides.setdefault("wsgi.input_terminated", True)
