@@ -33,6 +33,8 @@ class Caller:
 
     :param url: the server's address.
     :param folder: for the aws command's configuration, which stays empty.
+    :param account: one of their own when left out; or an access key id of which *secret* is the
+        secret, and *session_token* the session token.
     :param authority: the certificate of who signed the server's, for an https URL.
     """
 
@@ -44,12 +46,14 @@ class Caller:
         region: str = "us-east-1",
         secret: str = "test",
         authority: Path | None = None,
+        session_token: str | None = None,
     ) -> None:
         self.url = url
         self.registry = url.partition("://")[2]
         self.account = account or any_account()
         self.region = region
         self._secret = secret
+        self._session_token = session_token
         self._authority = None if authority is None else str(authority)
         self._folder = folder
         self.ecr = self.client("ecr")
@@ -62,6 +66,7 @@ class Caller:
             region_name=self.region,
             aws_access_key_id=self.account,
             aws_secret_access_key=self._secret,
+            aws_session_token=self._session_token,
             verify=self._authority,
             config=Config(retries={"total_max_attempts": 1}),
         )
@@ -81,6 +86,8 @@ class Caller:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_PAGER": "",
         }
+        if self._session_token is not None:
+            environ["AWS_SESSION_TOKEN"] = self._session_token
         if self._authority is not None:
             environ["AWS_CA_BUNDLE"] = self._authority
         done = subprocess.run(
