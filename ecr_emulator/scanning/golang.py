@@ -62,10 +62,15 @@ def find_build_info(chunks: Iterable[bytes]) -> tuple[str, str] | None:
     """Return the Go version and the module list in a program's bytes, if they are there."""
     buffer = b""
     offset = 0
-    for number, chunk in enumerate(chunks):
-        if number == 0 and not chunk.startswith(_EXECUTABLE_MAGIC):
-            return None
+    is_program = False
+    for chunk in chunks:
         buffer += chunk
+        if not is_program:
+            if len(buffer) < _ALIGNMENT:
+                continue
+            if not buffer.startswith(_EXECUTABLE_MAGIC):
+                return None
+            is_program = True
         position = buffer.find(_MAGIC)
         while position >= 0:
             if (offset + position) % _ALIGNMENT == 0:

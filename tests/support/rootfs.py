@@ -153,3 +153,23 @@ def alpine(packages: Sequence[tuple[str, str, str]] = (("musl", "1.2.4-r1", "mus
         "./lib/apk/db/installed": apk_installed(packages),
         "./lib/apk/db/triggers": "",
     }
+
+
+def go_program(version: str, modules: str, position: int = 4096) -> bytes:
+    """Return what is left of a program of Go when all but its build information is zeros.
+
+    :param position: where that is; a multiple of 16.
+    """
+
+    def with_length(data: bytes) -> bytes:
+        length, prefix = len(data), b""
+        while length >= 0x80:
+            prefix += bytes([length & 0x7F | 0x80])
+            length >>= 7
+        return prefix + bytes([length]) + data
+
+    framed = b"0w\xaf\x0c\x92t\x08\x02A\xe1\xc1\x07\xe6\xd6\x18\xe6"
+    framed += modules.encode() + b"\xf92C1\x86\x18 r\x00\x82B\x10A\x16\xd8\xf2"
+    info = b"\xff Go buildinf:\x08\x02".ljust(32, b"\0")
+    info += with_length(version.encode()) + with_length(framed)
+    return (b"\x7fELF".ljust(position, b"\0") + info).ljust(120_000, b"\0")
