@@ -20,7 +20,12 @@ from ecr_emulator.endpoints import Endpoint, RegistryAddresses
 from ecr_emulator.policy.actions import OPERATIONS, When
 from ecr_emulator.policy.context import Origin, Value, tagging_keys
 from ecr_emulator.registry.core import Registry
-from ecr_emulator.registry.errors import InvalidParameter, RegistryError, ServerFailure
+from ecr_emulator.registry.errors import (
+    InvalidParameter,
+    InvalidTagParameter,
+    RegistryError,
+    ServerFailure,
+)
 
 Params = dict[str, Any]
 
@@ -125,14 +130,24 @@ class CallContext(ABC):
 def _request_keys(params: Params) -> dict[str, Value]:
     """Return the condition keys that a request's own members give."""
     keys: dict[str, Value] = {}
-    tags, tag_keys = params.get("tags"), params.get("tagKeys")
+    tags, tag_keys = tags_of(params), params.get("tagKeys")
     if tags or tag_keys:
-        given = {tag["Key"]: tag.get("Value", "") for tag in tags or ()}
-        keys = tagging_keys(tags=given, tag_keys=tag_keys or ())
+        keys = tagging_keys(tags=tags, tag_keys=tag_keys or ())
     if "name" in params:
         # Of Get- and PutAccountSetting alone (service authorization reference).
         keys["ecr:AccountSetting"] = params["name"]
     return keys
+
+
+def tags_of(params: Params) -> dict[str, str]:
+    """Return the resource tags in a request, by key; of one key the last value counts.
+
+    :raises InvalidTagParameter: a tag has no key, which ECR Public's model allows.
+    """
+    tags = params.get("tags") or ()
+    if any("Key" not in tag for tag in tags):
+        raise InvalidTagParameter("Invalid tag key: 'null'")  # likeliest
+    return {tag["Key"]: tag.get("Value", "") for tag in tags}
 
 
 ContextT = TypeVar("ContextT", bound=CallContext)

@@ -6,7 +6,7 @@ from typing import Any
 
 from ecr_emulator.aws.ecr.context import EcrContext, Params, page_size, refuse_paging_with
 from ecr_emulator.aws.ecr.operation import operation
-from ecr_emulator.aws.operation_calls import CallContext
+from ecr_emulator.aws.operation_calls import CallContext, tags_of
 from ecr_emulator.registry.repositories import AES256, Encryption
 from ecr_emulator.registry.repository import Repository
 from ecr_emulator.registry.tag_mutability import TagMutability, tag_mutability
@@ -21,7 +21,7 @@ def create_repository(context: EcrContext, params: Params) -> dict[str, Any]:
     repository = context.registry.repositories.create(
         context.key(params),
         params["repositoryName"],
-        tags={tag["Key"]: tag.get("Value", "") for tag in params.get("tags") or ()},
+        tags=tags_of(params),
         tag_mutability=_tag_mutability(params),
         scan_on_push=_scan_on_push(params),
         encryption=Encryption(encryption.get("encryptionType", AES256), encryption.get("kmsKey")),

@@ -5,14 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from ecr_emulator.aws.ecr.operation import operation
-from ecr_emulator.aws.operation_calls import CallContext, Params
+from ecr_emulator.aws.operation_calls import CallContext, Params, tags_of
 
 
 @operation("TagResource")
 def tag_resource(context: CallContext, params: Params) -> dict[str, Any]:
     """Add tags to a repository, or change their values."""
-    tags = {tag["Key"]: tag.get("Value", "") for tag in params["tags"]}
-    context.registry.resource_tags.add(params["resourceArn"], tags)
+    context.registry.resource_tags.add(params["resourceArn"], tags_of(params))
     return {}
 
 

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from ecr_emulator.arns import RegistryKey, public_registry
 from ecr_emulator.aws.errors import AwsError
+from ecr_emulator.aws.model import load_service
 from ecr_emulator.aws.operation_calls import CallContext, Params
+from ecr_emulator.registry.errors import RepositoryNotFound
+from ecr_emulator.registry.public_registries import RegistryNotFound
 
 #: The one region in which ECR Public has its operations. There is an endpoint in us-west-2
 #: too, which refuses them (public issue threads).
@@ -46,7 +49,13 @@ class EcrPublicContext(CallContext):
                 "UnsupportedCommandException",
                 f"{operation} command is only supported in {REGION}.",
             )
-        CallContext.authorize(self, operation, params)
+        try:
+            CallContext.authorize(self, operation, params)
+        except RegistryNotFound:
+            if RegistryNotFound.code in load_service("ecr-public").operations[operation].errors:
+                raise
+            # BatchDeleteImage takes an alias too, and does not model that there is none.
+            raise RepositoryNotFound(params["repositoryName"], params["registryId"]) from None
 
     def registry_uri(self, account: str) -> str | None:
         """Return the address of a public registry as this caller can reach it.

@@ -8,7 +8,7 @@ from ecr_emulator.aws.ecr.repositories import find_repositories
 from ecr_emulator.aws.ecr_public.catalog import catalog_data_input, catalog_data_output
 from ecr_emulator.aws.ecr_public.context import EcrPublicContext
 from ecr_emulator.aws.ecr_public.operation import operation
-from ecr_emulator.aws.operation_calls import Params
+from ecr_emulator.aws.operation_calls import Params, tags_of
 from ecr_emulator.registry.repository import Repository
 
 
@@ -19,7 +19,7 @@ def create_repository(context: EcrPublicContext, params: Params) -> dict[str, An
     repository, stored = context.registry.public_repositories.create(
         context.home,
         params["repositoryName"],
-        tags={tag["Key"]: tag.get("Value", "") for tag in params.get("tags") or ()},
+        tags=tags_of(params),
         catalog_data=data,
         logo=logo,
     )

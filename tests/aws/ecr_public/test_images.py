@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.aws.ecr_public.answers import constraint, members
+from tests.aws.ecr_public.answers import constraint, members, not_found
 from tests.support.app import ACCOUNT, App, json_blob
 from tests.support.images import (
     OCI_CONFIG,
@@ -174,6 +174,16 @@ def test_delete(public: Any, image: Image, repository: str) -> None:
         "failures": [],
     }
     assert public.describe_images(repositoryName=repository)["imageDetails"] == []
+
+
+def test_delete_in_a_registry_that_is_not_there(public: Any, repository: str) -> None:
+    # RegistryNotFoundException is not among the operation's errors.
+    assert refusal(
+        public.batch_delete_image,
+        registryId="nobody",
+        repositoryName=repository,
+        imageIds=[{"imageTag": "v1"}],
+    ) == not_found(repository, "nobody")
 
 
 def test_delete_a_part_of_an_index(app: App, public: Any, alias: str, repository: str) -> None:

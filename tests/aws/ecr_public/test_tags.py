@@ -78,6 +78,10 @@ def test_tags_that_are_not_allowed(public: Any, repository: str) -> None:
     arn = arn_of(repository)
     code, _ = refusal(public.tag_resource, resourceArn=arn, tags=[{"Key": "aws:x", "Value": "y"}])
     assert code == "InvalidTagParameterException"
+    # The model requires no key, unlike ECR's own.
+    no_key = ("InvalidTagParameterException", "Invalid tag key: 'null'")
+    assert refusal(public.tag_resource, resourceArn=arn, tags=[{"Value": "y"}]) == no_key
+    assert refusal(public.create_repository, repositoryName="new", tags=[{}]) == no_key
     many = [{"Key": f"k{number}", "Value": ""} for number in range(51)]
     code, _ = refusal(public.tag_resource, resourceArn=arn, tags=many)
     assert code == "TooManyTagsException"
