@@ -17,6 +17,7 @@ from sqlalchemy import bindparam, select
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.replication_tables import registry_policies
 from ecr_emulator.db.schema import account_settings, repositories, repository_tags
 from ecr_emulator.policy.actions import ACTIONS, ResourceType
@@ -50,7 +51,7 @@ def _of_registry(table: Any) -> tuple[Any, Any]:
 
 
 #: Everything a resource says of access, in one statement: this is asked for every request.
-_RESOURCE = select(
+_RESOURCE_QUERY = select(
     select(repositories.c.policy_text)
     .where(*_of_registry(repositories), repositories.c.name == bindparam("name"))
     .scalar_subquery(),
@@ -58,6 +59,7 @@ _RESOURCE = select(
     .where(*_of_registry(registry_policies))
     .scalar_subquery(),
 )
+_RESOURCE = HotQuery(_RESOURCE_QUERY)
 _TAGS = (
     select(repository_tags.c.key, repository_tags.c.value)
     .join(repositories, repositories.c.id == repository_tags.c.repository_id)
@@ -194,8 +196,8 @@ class Access:
         self, key: RegistryKey, repository: str | None
     ) -> tuple[str | None, str | None]:
         parameters = {"account": key.account, "region": key.region, "name": repository or ""}
-        row = self._database.reader().execute(_RESOURCE, parameters).one()
-        return row[0], row[1]
+        row = _RESOURCE.first(self._database, parameters)
+        return (None, None) if row is None else (row[0], row[1])
 
     def _question(
         self,

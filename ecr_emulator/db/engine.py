@@ -53,6 +53,13 @@ class Database:
                 self._all_held.add(connection)
         return connection
 
+    def reader_driver(self) -> Any:
+        """Return the driver's connection below :meth:`reader`, for statements made ready before."""
+        driver = getattr(self._held, "driver", None)
+        if driver is None or self._held.connection.invalidated:
+            driver = self._held.driver = self.reader().connection.driver_connection
+        return driver
+
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """A transaction for several statements that must see one state of the database."""

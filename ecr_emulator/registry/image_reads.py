@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.schema import image_tags, images, manifests, repositories
 from ecr_emulator.digests import looks_like_digest
 from ecr_emulator.registry.errors import ImageNotFound
@@ -88,20 +89,23 @@ _IN_REPOSITORY = (
     repositories.c.region == bindparam("region"),
     repositories.c.name == bindparam("name"),
 )
+_IMAGE_COLUMNS = len(images.c)
 _PULL = (
     select(images, manifests.c.body)
     .select_from(repositories)
     .join(images, images.c.repository_id == repositories.c.id)
     .join(manifests, manifests.c.image_id == images.c.id)
 )
-_PULL_BY_DIGEST = _PULL.where(*_IN_REPOSITORY, images.c.digest == bindparam("reference"))
-_PULL_BY_TAG = _PULL.join(
-    image_tags,
-    and_(
-        image_tags.c.repository_id == repositories.c.id,
-        image_tags.c.image_id == images.c.id,
-    ),
-).where(*_IN_REPOSITORY, image_tags.c.tag == bindparam("reference"))
+_PULL_BY_DIGEST = HotQuery(_PULL.where(*_IN_REPOSITORY, images.c.digest == bindparam("reference")))
+_PULL_BY_TAG = HotQuery(
+    _PULL.add_columns(image_tags.c.upstream_checked_at).join(
+        image_tags,
+        and_(
+            image_tags.c.repository_id == repositories.c.id,
+            image_tags.c.image_id == images.c.id,
+        ),
+    ).where(*_IN_REPOSITORY, image_tags.c.tag == bindparam("reference"))
+)
 
 
 class ImageReads:
@@ -119,19 +123,18 @@ class ImageReads:
 
         :raises RepositoryNotFound, ImageNotFound: there is none.
         """
-        connection = self._database.reader()
-        statement = _PULL_BY_DIGEST if image_id.digest is not None else _PULL_BY_TAG
+        query = _PULL_BY_DIGEST if image_id.digest is not None else _PULL_BY_TAG
         parameters = {
             "account": key.account,
             "region": key.region,
             "name": name,
             "reference": image_id.digest or image_id.tag,
         }
-        row = connection.execute(statement, parameters).one_or_none()
+        row = query.first(self._database, parameters)
         if row is None:
-            find_repository(connection, key, name)
+            find_repository(self._database.reader(), key, name)
             raise ImageNotFound(image_id.digest, image_id.tag, name, key.account)
-        stored = StoredManifest(Image.from_row(row), row.body)
+        stored = StoredManifest(Image(*row[:_IMAGE_COLUMNS]), *row[_IMAGE_COLUMNS:])
         if stored.image.status != ACTIVE:
             raise ImageNotFound(image_id.digest, image_id.tag, name, key.account)
         return stored

@@ -13,6 +13,7 @@ from ecr_emulator.arns import RegistryKey
 from ecr_emulator.blobs.store import BlobMissing, BlobStore
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.schema import blobs, image_layers, images, layers, repositories
 from ecr_emulator.db.upsert import insert_once
 from ecr_emulator.digests import looks_like_digest
@@ -78,11 +79,13 @@ class _Link:
 _LINKS = select(layers.c.repository_id, blobs.c.size, layers.c.linked_at).select_from(
     layers.join(blobs, blobs.c.digest == layers.c.digest)
 )
-_FIND = _LINKS.join(repositories, repositories.c.id == layers.c.repository_id).where(
-    layers.c.digest == bindparam("digest"),
-    repositories.c.account == bindparam("account"),
-    repositories.c.region == bindparam("region"),
-    repositories.c.name == bindparam("name"),
+_FIND = HotQuery(
+    _LINKS.join(repositories, repositories.c.id == layers.c.repository_id).where(
+        layers.c.digest == bindparam("digest"),
+        repositories.c.account == bindparam("account"),
+        repositories.c.region == bindparam("region"),
+        repositories.c.name == bindparam("name"),
+    )
 )
 _USE = (
     select(image_layers.c.media_type, images.c.status)
@@ -130,16 +133,15 @@ class Layers:
         return layer
 
     def _find(self, key: RegistryKey, name: str, digest: str) -> _Link:
-        connection = self._database.reader()
         parameters = {
             "digest": digest,
             "account": key.account,
             "region": key.region,
             "name": name,
         }
-        row = connection.execute(_FIND, parameters).one_or_none()
+        row = _FIND.first(self._database, parameters)
         if row is None:
-            find_repository(connection, key, name)
+            find_repository(self._database.reader(), key, name)
             raise LayersNotFound.for_download(digest, name, key.account)
         return _Link(*row)
 
