@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecr_emulator.db import (
+    event_tables,
     identity_tables,
     jobs_table,
     lifecycle_tables,
@@ -17,6 +18,7 @@ from ecr_emulator.db import (
 from ecr_emulator.db.schema import metadata
 
 __all__ = [
+    "event_tables",
     "identity_tables",
     "jobs_table",
     "lifecycle_tables",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import timedelta
 
 from sqlalchemy import delete
@@ -19,6 +19,10 @@ from ecr_emulator.registry.account_settings import AccountSettings
 from ecr_emulator.registry.backfill_work import BackfillWork
 from ecr_emulator.registry.backfills import Backfills
 from ecr_emulator.registry.creation_template_store import CreationTemplates
+from ecr_emulator.registry.event_delivery import EventDelivery, EventTarget
+from ecr_emulator.registry.event_log import EventLog
+from ecr_emulator.registry.event_queue import DeliveryQueue
+from ecr_emulator.registry.events import RegistryEvents
 from ecr_emulator.registry.garbage import COLLECT, EVERY, Garbage
 from ecr_emulator.registry.image_deletes import ImageDeletes
 from ecr_emulator.registry.image_examination import ImageExaminer
@@ -64,6 +68,7 @@ class Registry:
     :param known_actions: the names of ECR's actions, which policies may name.
     :param public_actions: those of ECR Public's.
     :param upstreams: the registries that images are cached from.
+    :param event_targets: who is told of events.
     :param garbage_grace: how long uploads and layers that no image names are kept.
     """
 
@@ -76,10 +81,15 @@ class Registry:
         public_actions: Collection[str],
         upstreams: UpstreamRegistries,
         garbage_grace: timedelta,
+        event_targets: Sequence[EventTarget] = (),
     ) -> None:
         self.jobs = JobQueue(database, clock)
         self._database = database
         self._blob_store = blob_store
+        deliveries = DeliveryQueue([target.name for target in event_targets])
+        self.event_log = EventLog(database, clock, deliveries)
+        self.events = events = RegistryEvents(self.event_log)
+        self._event_delivery = EventDelivery(database, clock, event_targets)
         self.account_settings = AccountSettings(database)
         self.repositories = Repositories(database, clock)
         self.resource_tags = ResourceTags(database)
@@ -93,30 +103,40 @@ class Registry:
         replication_queue = ReplicationQueue(self.jobs)
         self.signing_log = SigningLog(database, clock)
         restored = (replication_queue.image_pushed, scan_queue.image_pushed)
-        self.pushes = ImagePush(database, clock, (*restored, self.signing_log.image_pushed))
-        self.deletes = ImageDeletes(
-            database, (replication_queue.images_deleted, ReferrerQueue(clock).images_deleted)
+        restorations = (events.storage_class_changed,)
+        self.pushes = ImagePush(
+            database,
+            clock,
+            (*restored, self.signing_log.image_pushed, events.image_pushed),
+            restorations,
         )
-        self.storage_classes = StorageClasses(database, clock, restored)
+        self.deletes = ImageDeletes(
+            database,
+            (replication_queue.images_deleted, ReferrerQueue(clock).images_deleted),
+            (events.image_deleted,),
+        )
+        self.storage_classes = StorageClasses(database, clock, restored, restorations)
         self.registry_policies = RegistryPolicies(database, self.account_settings, known_actions)
         self.creation_templates = CreationTemplates(database, known_actions, clock)
         self.pull_through_rules = PullThroughRules(database, upstreams, clock)
         self.replication = ReplicationConfigurations(database)
-        self.replication_log = ReplicationLog(database)
+        self.replication_log = ReplicationLog(database, events.replicated)
         self.backfills = Backfills(database, self.jobs, clock)
         copier = ImageCopier(database, scan_queue, clock)
         copying = (database, self.jobs, copier, self.replication_log, clock)
         self._replication_work = ReplicationWork(*copying)
         self._backfill_work = BackfillWork(*copying)
-        self.scanning = ScanningConfigurations(database, self.jobs)
+        self.scanning = ScanningConfigurations(database, self.jobs, events.scanning_changed)
         self.scans = ImageScans(database, scan_queue, clock)
-        self.scan_pins = ScanPins(database, clock)
+        self.scan_pins = ScanPins(database, clock, events.scan_ended)
         self.vulnerabilities = VulnerabilityDatabase(database, self.jobs, clock)
         examiner = ImageExaminer(database, blob_store, self.vulnerabilities, clock)
-        self._scan_work = ScanWork(database, scan_queue, examiner, clock)
+        self._scan_work = ScanWork(database, scan_queue, examiner, clock, events.scan_ended)
         self.lifecycle_policies = LifecyclePolicies(database, clock)
         self.lifecycle_previews = LifecyclePreviews(database, clock)
-        self.lifecycle = Lifecycle(database, self.deletes, clock)
+        self.lifecycle = Lifecycle(
+            database, self.deletes, self.storage_classes, clock, events.policy_executed
+        )
         self.signing = SigningConfigurations(database)
         self._signing_work = SigningWork(
             database, self.signing_log, self.uploads, self.pushes, clock
@@ -131,6 +151,7 @@ class Registry:
     def job_functions(self) -> dict[str, JobFunction]:
         """Return what does each kind of job that the registry queues."""
         return {
+            **self._event_delivery.job_functions(),
             **self._replication_work.job_functions(),
             **self._backfill_work.job_functions(),
             **self._scan_work.job_functions(),
@@ -144,6 +165,7 @@ class Registry:
     def last_words(self) -> dict[str, JobFunction]:
         """Return what ends, for those who wait for it, the work of a job that is given up."""
         return {
+            **self._event_delivery.last_words(),
             **self._replication_work.last_words(),
             **self._backfill_work.last_words(),
             **self._scan_work.last_words(),

@@ -19,17 +19,27 @@ REFERENCED_BY_INDEX = "ImageReferencedByManifestList"
 #: Told what was deleted, in the transaction of the delete: a digest alone for an image,
 #: digest and tag for a tag that was taken off an image that stays.
 DeleteHook = Callable[[Connection, Repository, Sequence[ImageId]], None]
+#: Told of each image that was deleted with all its tags, or that lost the tags that are given,
+#: likewise.
+Witness = Callable[[Connection, Repository, Image, Sequence[str]], None]
 
 
 class ImageDeletes:
     """Deletes from the repositories of every registry.
 
     :param on_delete: what a delete sets going, in the same transaction.
+    :param witnesses: who is told of each image.
     """
 
-    def __init__(self, database: Database, on_delete: Sequence[DeleteHook]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        on_delete: Sequence[DeleteHook],
+        witnesses: Sequence[Witness],
+    ) -> None:
         self._database = database
         self._on_delete = on_delete
+        self._witnesses = witnesses
 
     def batch_delete(
         self, key: RegistryKey, name: str, image_ids: Iterable[ImageId]
@@ -62,6 +72,7 @@ class ImageDeletes:
             tags = tags_of_images(connection, [image.id]).get(image.id, [])
             if image_id.tag is not None and len(tags) > 1:
                 remove_tag(connection, repository, image_id.tag)
+                self._witness(connection, repository, image, [image_id.tag])
                 deleted.append(ImageId(image.digest, image_id.tag))
                 gone.append(ImageId(image.digest, image_id.tag))
                 continue
@@ -71,6 +82,7 @@ class ImageDeletes:
                 failures.append(ImageFailure(image_id, REFERENCED_BY_INDEX, reason))
                 continue
             connection.execute(delete(images).where(images.c.id == image.id))
+            self._witness(connection, repository, image, tags)
             gone.append(ImageId(image.digest))
             if tags:
                 deleted.extend(ImageId(image.digest, tag) for tag in tags)
@@ -90,6 +102,7 @@ class ImageDeletes:
             if image is None:
                 raise ImageNotFound(None, tag, name, key.account)
             remove_tag(connection, repository, tag)
+            self._witness(connection, repository, image, [tag])
             self._tell(connection, repository, [ImageId(image.digest, tag)])
 
     def _tell(
@@ -98,6 +111,12 @@ class ImageDeletes:
         if gone:
             for hook in self._on_delete:
                 hook(connection, repository, gone)
+
+    def _witness(
+        self, connection: Connection, repository: Repository, image: Image, tags: Sequence[str]
+    ) -> None:
+        for witness in self._witnesses:
+            witness(connection, repository, image, tags)
 
 
 def remove_tag(connection: Connection, repository: Repository, tag: str) -> None:

@@ -38,6 +38,9 @@ from ecr_emulator.registry.repository import Repository, find_repository
 
 #: Told of an image that was pushed, or given a tag, in the transaction of the push.
 PushHook = Callable[[Connection, Repository, Image, "str | None"], None]
+#: Told of an image that went into the archive or came back, as it is since, in the transaction
+#: of that.
+StorageClassHook = Callable[[Connection, Repository, Image], None]
 
 #: Digests asked for in one statement; SQLite allows 32,766 parameters, older builds 999.
 _BATCH = 500
@@ -55,12 +58,20 @@ class ImagePush:
     """Pushes to the repositories of every registry.
 
     :param on_push: what a push sets going, in the same transaction.
+    :param on_restore: likewise a push of an image that was in the archive.
     """
 
-    def __init__(self, database: Database, clock: Clock, on_push: Sequence[PushHook]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        on_push: Sequence[PushHook],
+        on_restore: Sequence[StorageClassHook],
+    ) -> None:
         self._database = database
         self._clock = clock
         self._on_push = on_push
+        self._on_restore = on_restore
 
     def put(
         self,
@@ -118,6 +129,8 @@ class ImagePush:
         image = existing or store_image(connection, repository, manifest, digest, body, now)
         if image.status != ACTIVE:
             image = activate(connection, image, now)
+            for restored in self._on_restore:
+                restored(connection, repository, image)
         if tag is not None:
             put_row(
                 connection,

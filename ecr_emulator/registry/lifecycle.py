@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, update
@@ -32,6 +33,7 @@ from ecr_emulator.registry.lifecycle_evaluation import (
     ImageFacts,
     evaluate,
 )
+from ecr_emulator.registry.lifecycle_events import PolicyExecution
 from ecr_emulator.registry.lifecycle_facts import image_facts
 from ecr_emulator.registry.lifecycle_policies import (
     BETWEEN_RUNS,
@@ -42,7 +44,7 @@ from ecr_emulator.registry.lifecycle_policies import (
 from ecr_emulator.registry.lifecycle_policy import EXPIRE, parse_lifecycle_policy
 from ecr_emulator.registry.referrer_queue import FOLLOW_SUBJECTS
 from ecr_emulator.registry.repository import Repository
-from ecr_emulator.registry.storage_classes import archive
+from ecr_emulator.registry.storage_classes import StorageClasses
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +52,7 @@ logger = logging.getLogger(__name__)
 _STEP = 100
 
 _Affected = AffectedImage | FollowingReferrer
+ExecutionHook = Callable[[Connection, Repository, PolicyExecution], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +70,24 @@ class LifecycleRun:
 
 
 class Lifecycle:
-    """Runs the lifecycle policies of every registry."""
+    """Runs the lifecycle policies of every registry.
 
-    def __init__(self, database: Database, deletes: ImageDeletes, clock: Clock) -> None:
+    :param on_execution: told of each step that did something, in its transaction.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        deletes: ImageDeletes,
+        storage_classes: StorageClasses,
+        clock: Clock,
+        on_execution: ExecutionHook,
+    ) -> None:
         self._database = database
         self._deletes = deletes
+        self._storage_classes = storage_classes
         self._clock = clock
+        self._on_execution = on_execution
 
     def run(self, key: RegistryKey | None = None) -> list[LifecycleRun]:
         """Run every lifecycle policy now, and return what each run did.
@@ -124,9 +139,11 @@ class Lifecycle:
             text = _policy_text(connection, repository.id)
             if text is None:
                 return None
+            evaluated_at = _evaluated_at(connection, repository.id)
             now = self._clock.now()
             facts = {fact.digest: fact for fact in image_facts(connection, repository.id)}
-        evaluation = evaluate(parse_lifecycle_policy(text), facts.values(), now)
+        policy = parse_lifecycle_policy(text)
+        evaluation = evaluate(policy, facts.values(), now)
         expired: list[str] = []
         archived: list[str] = []
         ordered = list(_in_order(evaluation))
@@ -135,13 +152,19 @@ class Lifecycle:
                 held = find_job_target(connection, job_target(repository), for_update=True)
                 if held is None or _policy_text(connection, held.id) != text:
                     break
+                actions: list[tuple[ImageFacts, int]] = []
                 for entry in ordered[start : start + _STEP]:
                     if not _is_unchanged(connection, repository, facts[entry.digest]):
                         continue
                     if entry.action == EXPIRE:
-                        expired += self._expire(connection, repository, entry.digest)
+                        done = self._expire(connection, repository, entry.digest)
+                        expired += done
                     else:
-                        archived += self._archive(connection, repository, entry.digest)
+                        done = self._archive(connection, repository, entry.digest)
+                        archived += done
+                    actions += [(facts[digest], entry.rule_priority) for digest in done]
+                execution = PolicyExecution(policy, text, actions, now, evaluated_at)
+                self._on_execution(connection, repository, execution)
         with self._database.write() as connection:
             connection.execute(
                 update(lifecycle_policies)
@@ -172,7 +195,7 @@ class Lifecycle:
             return []
         if indexes_listing(connection, repository, image, archived=False):
             return []
-        archive(connection, repository, image, self._clock.now())
+        self._storage_classes.archive_in(connection, repository, image)
         return [digest]
 
     def follow_subjects(self, payload: dict[str, Any]) -> None:
@@ -204,6 +227,14 @@ def _policy_text(connection: Connection, repository_id: int) -> str | None:
     )
     text: str | None = connection.execute(query).scalar()
     return text
+
+
+def _evaluated_at(connection: Connection, repository_id: int) -> datetime | None:
+    query = select(lifecycle_policies.c.last_evaluated_at).where(
+        lifecycle_policies.c.repository_id == repository_id
+    )
+    moment: datetime | None = connection.execute(query).scalar()
+    return moment
 
 
 def _in_order(evaluation: Evaluation) -> Iterator[_Affected]:

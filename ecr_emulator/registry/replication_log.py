@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, select, update
@@ -33,11 +34,19 @@ class ReplicationStatus:
     failure_code: str | None
 
 
-class ReplicationLog:
-    """The replications of images, kept with the images at their sources."""
+#: Told of a replication that ended, in the transaction that made it so.
+ReplicationHook = Callable[[Connection, Route, str, "str | None", Outcome], None]
 
-    def __init__(self, database: Database) -> None:
+
+class ReplicationLog:
+    """The replications of images, kept with the images at their sources.
+
+    :param on_end: told of each that ended.
+    """
+
+    def __init__(self, database: Database, on_end: ReplicationHook) -> None:
         self._database = database
+        self._on_end = on_end
 
     def of_image(
         self, key: RegistryKey, name: str, image_id: ImageId
@@ -77,9 +86,6 @@ class ReplicationLog:
     ) -> None:
         """Write down how a replication ended, in the transaction that made it so.
 
-        All replications of images come by here, and in this transaction: an event about one
-        would be queued here.
-
         :param tag: the tag that the image was pushed or backfilled with.
         :param push_number: of the push that is replicated; ``None`` for a backfill.
         """
@@ -93,6 +99,7 @@ class ReplicationLog:
                 route.destination.region,
                 outcome.failure_code,
             )
+        self._on_end(connection, route, digest, tag, outcome)
         row_id = source_image_id(connection, route, digest)
         if row_id is None:
             return

@@ -20,7 +20,7 @@ from ecr_emulator.registry.errors import RepositoryNotFound
 from ecr_emulator.registry.images import Image, ImageId, find_image
 from ecr_emulator.registry.repository import Repository, find_repository
 from ecr_emulator.registry.scan_queue import begin_scan
-from ecr_emulator.registry.scan_results import ScanResult, write_result
+from ecr_emulator.registry.scan_results import ScanHook, ScanResult, write_result
 from ecr_emulator.registry.scanning_rules import BASIC, ENHANCED
 
 #: The member of ``ImageScanFindings`` that holds each type of scanning's findings.
@@ -30,11 +30,15 @@ _MEMBERS = {BASIC: FINDINGS, ENHANCED: ENHANCED_FINDINGS}
 
 
 class ScanPins:
-    """The pinned findings of every registry."""
+    """The pinned findings of every registry.
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    :param on_end: told of the scan that a pin comes to.
+    """
+
+    def __init__(self, database: Database, clock: Clock, on_end: ScanHook) -> None:
         self._database = database
         self._clock = clock
+        self._on_end = on_end
 
     def put(self, key: RegistryKey, name: str, digest: str, findings: Mapping[str, Any]) -> bool:
         """Let every scan of an image find *findings*; scan it now if it is there.
@@ -93,6 +97,7 @@ class ScanPins:
                     description=result.description,
                 )
                 write_result(connection, image.id, scan_type, result, now)
+                self._on_end(connection, repository, image, scan_type, result)
         return True
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, select, update
 
 from ecr_emulator.db.scanning_tables import image_scans, scan_findings
+from ecr_emulator.registry.images import Image
+from ecr_emulator.registry.repository import Repository
 from ecr_emulator.registry.scan_queue import COMPLETE
 from ecr_emulator.registry.scanning_rules import BASIC
 
@@ -23,6 +25,10 @@ COMPLETE_DESCRIPTION = "The scan was completed successfully."
 UNSUPPORTED_DESCRIPTION = (
     "UnsupportedImageError: The operating system and/or package manager are not supported."
 )
+
+
+#: Told of an image's scan by a type of scanning that ended, in the transaction of the result.
+ScanHook = Callable[[Connection, Repository, Image, str, "ScanResult"], None]
 
 
 @dataclass(frozen=True, slots=True)

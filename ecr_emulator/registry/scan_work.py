@@ -27,7 +27,7 @@ from ecr_emulator.registry.scan_queue import (
     last_start,
     unscannable_type,
 )
-from ecr_emulator.registry.scan_results import FAILED, ScanResult, write_result
+from ecr_emulator.registry.scan_results import FAILED, ScanHook, ScanResult, write_result
 from ecr_emulator.registry.scanning_configurations import ENROL_IMAGES, scanning_configuration
 from ecr_emulator.registry.scanning_rules import CONTINUOUS_SCAN, ENHANCED, MANUAL
 
@@ -46,15 +46,24 @@ class Examiner(Protocol):
 
 
 class ScanWork:
-    """Scans images."""
+    """Scans images.
+
+    :param on_end: told of each scan that ended, in the transaction that writes it down.
+    """
 
     def __init__(
-        self, database: Database, queue: ScanQueue, examiner: Examiner, clock: Clock
+        self,
+        database: Database,
+        queue: ScanQueue,
+        examiner: Examiner,
+        clock: Clock,
+        on_end: ScanHook,
     ) -> None:
         self._database = database
         self._queue = queue
         self._examiner = examiner
         self._clock = clock
+        self._on_end = on_end
 
     def job_functions(self) -> dict[str, JobFunction]:
         """Return what does each kind of job."""
@@ -80,6 +89,8 @@ class ScanWork:
                     result,
                     self._clock.now(),
                 )
+                image, repository = _image(connection, payload["image_id"])
+                self._on_end(connection, repository, image, payload["scan_type"], result)
 
     def scan_image(self, payload: dict[str, Any]) -> None:
         """Scan an image and write down what that came to."""
@@ -94,6 +105,7 @@ class ScanWork:
         with self._database.write() as connection:
             if _is_last(connection, payload):
                 write_result(connection, image_id, scan_type, result, self._clock.now())
+                self._on_end(connection, repository, image, scan_type, result)
 
     def enrol_images(self, payload: dict[str, Any]) -> None:
         """Begin enhanced scanning of a registry's images that were pushed not long ago."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, bindparam, select
@@ -44,12 +44,22 @@ class RepositoryScanning:
     filters: tuple[str, ...]
 
 
-class ScanningConfigurations:
-    """The scanning configurations of every registry."""
+#: Told of a registry's configuration before and after a change, in its transaction.
+ConfigurationHook = Callable[
+    [Connection, RegistryKey, ScanningConfiguration, ScanningConfiguration], None
+]
 
-    def __init__(self, database: Database, jobs: JobQueue) -> None:
+
+class ScanningConfigurations:
+    """The scanning configurations of every registry.
+
+    :param on_change: told of each change.
+    """
+
+    def __init__(self, database: Database, jobs: JobQueue, on_change: ConfigurationHook) -> None:
         self._database = database
         self._jobs = jobs
+        self._on_change = on_change
 
     def get(self, key: RegistryKey) -> ScanningConfiguration:
         """Return a registry's configuration; one that was never configured has the default."""
@@ -65,6 +75,8 @@ class ScanningConfigurations:
         """
         check_configuration(configuration)
         with self._database.write() as connection:
+            before = scanning_configuration(connection, key)
+            self._on_change(connection, key, before, configuration)
             put_row(
                 connection,
                 registry_scanning_configurations,

@@ -7,7 +7,7 @@ be archived and only an archived one restored was observed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, update
@@ -20,7 +20,7 @@ from ecr_emulator.jobs.queue import add_job
 from ecr_emulator.jobs.worker import JobFunction
 from ecr_emulator.registry.errors import ImageNotFound, RegistryError
 from ecr_emulator.registry.image_deletes import indexes_listing
-from ecr_emulator.registry.image_push import PushHook, activate
+from ecr_emulator.registry.image_push import PushHook, StorageClassHook, activate
 from ecr_emulator.registry.images import (
     ACTIVATING,
     ACTIVE,
@@ -57,12 +57,20 @@ class StorageClasses:
 
     :param on_restore: what a restoration sets going once the image is active, as if it were
         pushed once for each of its tags.
+    :param on_change: who is told once of an image that is archived or active again.
     """
 
-    def __init__(self, database: Database, clock: Clock, on_restore: Sequence[PushHook]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        on_restore: Sequence[PushHook],
+        on_change: Sequence[StorageClassHook],
+    ) -> None:
         self._database = database
         self._clock = clock
         self._on_restore = on_restore
+        self._on_change = on_change
 
     def update(self, key: RegistryKey, name: str, image_id: ImageId, target: str) -> Image:
         """Archive an image or begin to restore it; return it as it is then.
@@ -85,11 +93,26 @@ class StorageClasses:
                     raise StorageClassUpdateNotSupported(
                         f"The image is referenced by manifest list: [{', '.join(parents)}]"
                     )
-                archive(connection, repository, image, self._clock.now())
+                self.archive_in(connection, repository, image)
             else:
                 self._begin_to_restore(connection, repository, image)
             changed = find_image(connection, repository, ImageId(digest=image.digest))
         return changed or image
+
+    def archive_in(self, connection: Connection, repository: Repository, image: Image) -> None:
+        """Put an active image into the archive; its referrers are queued to follow it."""
+        now = self._clock.now()
+        connection.execute(
+            update(images)
+            .where(images.c.id == image.id)
+            .values(status=ARCHIVED, last_archived_at=now)
+        )
+        queue_referrers(connection, repository, [image.digest], TRANSITION, now)
+        self._tell(connection, repository, replace(image, status=ARCHIVED, last_archived_at=now))
+
+    def _tell(self, connection: Connection, repository: Repository, image: Image) -> None:
+        for hook in self._on_change:
+            hook(connection, repository, image)
 
     def job_functions(self) -> dict[str, JobFunction]:
         """Return what does the jobs that a restoration queues."""
@@ -112,15 +135,8 @@ class StorageClasses:
             if image is None or image.status != ACTIVATING:
                 return
             image = activate(connection, image, self._clock.now())
+            self._tell(connection, repository, image)
             tags: Sequence[str | None] = tags_of_images(connection, [image.id]).get(image.id, [])
             for tag in tags or (None,):
                 for hook in self._on_restore:
                     hook(connection, repository, image, tag)
-
-
-def archive(connection: Connection, repository: Repository, image: Image, now: datetime) -> None:
-    """Put an active image into the archive; its referrers are queued to follow it."""
-    connection.execute(
-        update(images).where(images.c.id == image.id).values(status=ARCHIVED, last_archived_at=now)
-    )
-    queue_referrers(connection, repository, [image.digest], TRANSITION, now)

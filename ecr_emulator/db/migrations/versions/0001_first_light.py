@@ -130,6 +130,42 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "region", "path", name=op.f("pk_creation_templates")),
     )
     op.create_table(
+        "event_targets",
+        sa.Column(
+            "target",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("run", sa.Integer(), nullable=False),
+        sa.Column("is_scheduled", sa.Boolean(), nullable=False),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("target", name=op.f("pk_event_targets")),
+    )
+    op.create_table(
+        "events",
+        sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
+        sa.Column("happened_at", sa.BigInteger(), nullable=False),
+        sa.Column(
+            "account",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "region",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("detail_type", sa.String(), nullable=False),
+        sa.Column("body", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
+        sqlite_autoincrement=True,
+    )
+    with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_events_account_region_id"), ["account", "region", "id"], unique=False
+        )
+
+    op.create_table(
         "identities",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
         sa.Column(
@@ -458,6 +494,32 @@ def upgrade() -> None:
     with op.batch_alter_table("backfill_items", schema=None) as batch_op:
         batch_op.create_index(
             batch_op.f("ix_backfill_items_backfill_id_id"), ["backfill_id", "id"], unique=False
+        )
+
+    op.create_table(
+        "event_deliveries",
+        sa.Column(
+            "target",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column(
+            "event_id",
+            sa.BigInteger().with_variant(sa.Integer(), "sqlite"),
+            autoincrement=False,
+            nullable=False,
+        ),
+        sa.ForeignKeyConstraint(
+            ["event_id"],
+            ["events.id"],
+            name=op.f("fk_event_deliveries_event_id_events"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("target", "event_id", name=op.f("pk_event_deliveries")),
+    )
+    with op.batch_alter_table("event_deliveries", schema=None) as batch_op:
+        batch_op.create_index(
+            batch_op.f("ix_event_deliveries_event_id"), ["event_id"], unique=False
         )
 
     op.create_table(
@@ -936,6 +998,10 @@ def downgrade() -> None:
 
     op.drop_table("images")
     op.drop_table("identity_policies")
+    with op.batch_alter_table("event_deliveries", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_event_deliveries_event_id"))
+
+    op.drop_table("event_deliveries")
     with op.batch_alter_table("backfill_items", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_backfill_items_backfill_id_id"))
 
@@ -960,6 +1026,11 @@ def downgrade() -> None:
     op.drop_table("jobs")
     op.drop_table("installation")
     op.drop_table("identities")
+    with op.batch_alter_table("events", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_events_account_region_id"))
+
+    op.drop_table("events")
+    op.drop_table("event_targets")
     op.drop_table("creation_templates")
     op.drop_table("blobs")
     op.drop_table("backfills")
