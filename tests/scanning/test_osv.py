@@ -117,10 +117,25 @@ class TestParsing:
                 st.lists(inner, max_size=3),
                 st.dictionaries(
                     st.sampled_from(
-                        (
-                            "id modified affected package ecosystem name ranges events introduced severity "
-                            "type score aliases references url database_specific versions"
-                        ).split()
+                        [
+                            "id",
+                            "modified",
+                            "affected",
+                            "package",
+                            "ecosystem",
+                            "name",
+                            "ranges",
+                            "events",
+                            "introduced",
+                            "severity",
+                            "type",
+                            "score",
+                            "aliases",
+                            "references",
+                            "url",
+                            "database_specific",
+                            "versions",
+                        ]
                     ),
                     inner,
                     max_size=5,
