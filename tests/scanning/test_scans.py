@@ -389,6 +389,8 @@ class TestEnhanced:
         enhanced(ecr)
         image = image_of(DEBIAN)
         load(app, tmp_path / "0", MUSL)
+        # What that queues is due by the machine's clock.
+        app.clock.advance(timedelta(hours=1))
         scan(app, image)
         assert answer_about(ecr, image)["imageScanFindings"]["enhancedFindings"] == []
         app.clock.advance(timedelta(days=1))
