@@ -49,6 +49,7 @@ from ecr_emulator.oci.public import PublicDoor
 from ecr_emulator.policy.actions import action_names
 from ecr_emulator.registry.core import Registry
 from ecr_emulator.upstreams.http import UpstreamRegistries
+from ecr_emulator.upstreams.secrets import Secrets, read_secrets
 
 
 class Application:
@@ -100,6 +101,8 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
         known_actions=action_names("ecr", ecr_operations.service.operations),
         public_actions=action_names("ecr-public", ecr_public_operations.service.operations),
         upstreams=UpstreamRegistries(settings.upstreams),
+        secrets=read_secrets(Path(settings.secrets)) if settings.secrets else Secrets(),
+        max_manifest=settings.max_manifest,
         garbage_grace=timedelta(hours=settings.garbage_grace),
     )
     identities = Identities(database, clock)

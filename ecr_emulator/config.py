@@ -216,6 +216,16 @@ class Settings:
             default_text="none",
         ),
     )
+    secrets: str = _setting(
+        "",
+        SettingInfo(
+            "A TOML or JSON file of the secrets that pull-through cache rules name: by ARN or"
+            " name, each with a username and an accessToken; read at every start.",
+            values.any_text,
+            "FILE",
+            default_text="none",
+        ),
+    )
     strict_ecr: bool = _setting(
         False,
         SettingInfo(

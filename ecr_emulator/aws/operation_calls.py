@@ -108,6 +108,24 @@ class CallContext(ABC):
                         keys=keys,
                     )
 
+    def permit(self, key: RegistryKey, repository: str) -> Callable[[str], None]:
+        """Return what refuses further actions on a repository that the caller may not do.
+
+        It is asked with an action's name (``CreateRepository``) and raises
+        :class:`AccessDenied`.
+        """
+
+        def check(action: str) -> None:
+            self.services.access.check(
+                self.principal,
+                f"{key.service}:{action}",
+                key,
+                repository,
+                origin=self.origin,
+            )
+
+        return check
+
     def position(self, params: Params, *bound_to: object) -> Any:
         """Return where the listing goes on, or ``None`` at its beginning.
 

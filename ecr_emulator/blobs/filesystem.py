@@ -100,6 +100,13 @@ class FilesystemBlobStore:
             return False
         return os.path.samestat(there, os.fstat(descriptor))
 
+    def open_upload(self, upload_id: str) -> BinaryIO:
+        """Open an upload's bytes for reading while somebody else adds to them."""
+        try:
+            return open(self._upload_path(upload_id), "rb", buffering=0)
+        except FileNotFoundError:
+            raise BlobMissing(upload_id) from None
+
     def discard_upload(self, upload_id: str) -> None:
         """Drop the upload's bytes, if there are any."""
         self.take_hash(upload_id)

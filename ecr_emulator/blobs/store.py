@@ -88,6 +88,15 @@ class BlobStore(Protocol):
         :raises BlobMissing: the store has no such upload.
         """
 
+    def open_upload(self, upload_id: str) -> BinaryIO:
+        """Open an upload's bytes for reading while somebody else adds to them.
+
+        What is read may yet be dropped: it is good only once the upload has become a blob,
+        which the file outlives.
+
+        :raises BlobMissing: the store has no such upload.
+        """
+
     def discard_upload(self, upload_id: str) -> None:
         """Drop the upload's bytes, if there are any."""
 

@@ -188,6 +188,9 @@ image_tags = Table(
     Column("tag", Name, primary_key=True),
     owner("images", index=True),
     Column("tagged_at", UtcTime, nullable=False),
+    #: When the upstream registry was last asked what the tag names there; null for a tag that
+    #: is no cached one.
+    Column("upstream_checked_at", UtcTime),
 )
 
 #: The blobs that an image's manifest names: its configuration and its layers.

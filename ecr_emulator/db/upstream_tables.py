@@ -1,10 +1,10 @@
-"""The table of pull-through cache rules."""
+"""The tables of the pull-through cache: its rules, and what it has not got in whole yet."""
 
 from __future__ import annotations
 
 from sqlalchemy import Column, String, Table, Text
 
-from ecr_emulator.db.schema import Name, UtcTime, metadata
+from ecr_emulator.db.schema import Name, UtcTime, metadata, owner
 
 pull_through_rules = Table(
     "pull_through_rules",
@@ -22,4 +22,13 @@ pull_through_rules = Table(
     Column("custom_role_arn", Text),
     Column("created_at", UtcTime, nullable=False),
     Column("updated_at", UtcTime, nullable=False),
+)
+
+#: Cached images of which the repository lacks layers, or listed images, still; a row for each
+#: tag they were pulled by (empty for none). What a push sets going waits until they are whole.
+partial_images = Table(
+    "partial_images",
+    metadata,
+    owner("images", primary_key=True),
+    Column("tag", Name, primary_key=True),
 )

@@ -11,7 +11,9 @@ from ecr_emulator.oci.byte_ranges import UnsatisfiableRange, matches_etag, parse
 from ecr_emulator.oci.context import Context
 from ecr_emulator.oci.errors import OciError, unsupported
 from ecr_emulator.oci.http import Headers, Request, Response
+from ecr_emulator.registry.arriving_layers import ArrivingLayer
 from ecr_emulator.registry.core import Registry
+from ecr_emulator.registry.errors import LayersNotFound
 from ecr_emulator.registry.layers import Layer
 
 #: Up to this many bytes a blob is read and sent in one piece.
@@ -22,11 +24,12 @@ _CHUNK = 1024 * 1024
 def get_blob(context: Context) -> Response:
     """``GET /v2/<name>/blobs/<digest>``: the blob, or a part of it."""
     context.require("GetDownloadUrlForLayer")
-    layer = _find(context)
+    digest = _digest(context)
+    layer = context.registry.cached_layers.get(context.key, context.name, digest, context.require)
     if context.strict_ecr:
         # ECR sends its clients to S3, with a signed link that needs no other credentials.
         key = context.key
-        location = context.services.urls.sign(key.account, key.region, context.name, layer.digest)
+        location = context.services.urls.sign(key.account, key.region, context.name, digest)
         return Response(307, [("Location", location)])
     return serve_layer(context.registry, context.request, context.key, context.name, layer)
 
@@ -34,7 +37,13 @@ def get_blob(context: Context) -> Response:
 def head_blob(context: Context) -> Response:
     """``HEAD /v2/<name>/blobs/<digest>``: whether the blob is there, and its size."""
     context.require("BatchCheckLayerAvailability")
-    layer = context.registry.layers.promise(context.key, context.name, _digest(context))
+    digest = _digest(context)
+    registry, key, name = context.registry, context.key, context.name
+    try:
+        layer = registry.layers.promise(key, name, digest)
+    except LayersNotFound:
+        registry.cached_layers.fetch_whole(key, name, digest, context.require)
+        layer = registry.layers.promise(key, name, digest)
     headers = [*_headers(layer), ("Content-Length", str(layer.size))]
     return Response(200, headers)
 
@@ -49,13 +58,21 @@ def delete_blob(context: Context) -> Response:
 
 
 def serve_layer(
-    registry: Registry, request: Request, key: RegistryKey, name: str, layer: Layer
+    registry: Registry,
+    request: Request,
+    key: RegistryKey,
+    name: str,
+    layer: Layer | ArrivingLayer,
 ) -> Response:
     """Return the answer that sends a layer's bytes, all or the range that is asked for.
 
     :param key: the registry that the layer is in.
     :param name: the repository in it.
     """
+    if isinstance(layer, ArrivingLayer):
+        # A range of it is the whole of it: nobody knows yet that the rest is right.
+        headers = [*_headers(layer.layer), ("Content-Length", str(layer.layer.size))]
+        return Response(200, headers, layer.chunks())
     headers = _headers(layer)
     if matches_etag(request.header("If-None-Match"), layer.digest):
         return Response(304, headers)
@@ -114,10 +131,6 @@ def _headers(layer: Layer) -> Headers:
         ("ETag", f'"{layer.digest}"'),
         ("Accept-Ranges", "bytes"),
     ]
-
-
-def _find(context: Context) -> Layer:
-    return context.registry.layers.get(context.key, context.name, _digest(context))
 
 
 def _digest(context: Context) -> str:

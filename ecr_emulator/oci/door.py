@@ -85,5 +85,6 @@ class OciDoor:
             raise OciError(403, "DENIED", "Request has expired") from None
         registry = self._services.registry
         key = RegistryKey(account, region)
-        layer = registry.layers.get(key, name, digest)
+        # Who gave out the link has seen to the permission to fetch it.
+        layer = registry.cached_layers.get(key, name, digest, None)
         return blobs.serve_layer(registry, request, key, name, layer)

@@ -11,6 +11,13 @@ import json
 from ecr_emulator.oci.http import Headers, Response
 from ecr_emulator.registry import errors
 from ecr_emulator.registry.layers import LayerInUse
+from ecr_emulator.registry.pull_through_errors import (
+    ACCESS_DENIED,
+    TOO_MANY_REQUESTS,
+    UNAVAILABLE,
+    UpstreamImageFailure,
+    UpstreamLayerFailure,
+)
 
 _JSON = "application/json; charset=utf-8"
 
@@ -31,6 +38,13 @@ _ANSWERS: dict[type[errors.RegistryError], tuple[int, str]] = {
     errors.LimitExceeded: (429, "TOOMANYREQUESTS"),
     LayerInUse: (405, "UNSUPPORTED"),
     errors.ServerFailure: (500, "UNKNOWN"),
+}
+#: The same of what an upstream registry refuses, by the code of ``failures[]``. Likeliest.
+_UPSTREAM_ANSWERS: dict[str | None, tuple[int, str]] = {
+    None: (403, "DENIED"),
+    ACCESS_DENIED: (403, "DENIED"),
+    TOO_MANY_REQUESTS: (429, "TOOMANYREQUESTS"),
+    UNAVAILABLE: (503, "UNAVAILABLE"),
 }
 
 
@@ -59,6 +73,9 @@ def from_registry_error(error: errors.RegistryError, *, strict_ecr: bool) -> Oci
     if isinstance(error, errors.InvalidLayer):
         code = "BLOB_UPLOAD_INVALID" if strict_ecr else "DIGEST_INVALID"
         return OciError(400, code, error.message)
+    if isinstance(error, (UpstreamImageFailure, UpstreamLayerFailure)):
+        status, code = _UPSTREAM_ANSWERS[error.failure_code]
+        return OciError(status, code, error.message)
     status, code = _ANSWERS.get(type(error), (0, ""))
     if not status:
         # ECR answers what it finds wrong with parameters as an unsupported operation.

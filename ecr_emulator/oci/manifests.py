@@ -85,7 +85,9 @@ def delete_manifest(context: Context) -> Response:
 
 
 def _find(context: Context) -> StoredManifest:
-    return context.registry.images.manifest(context.key, context.name, _reference(context))
+    return context.registry.cached_images.manifest(
+        context.key, context.name, _reference(context), context.require
+    )
 
 
 def _headers(stored: StoredManifest) -> Headers:

@@ -36,6 +36,8 @@ from ecr_emulator.registry.lifecycle_previews import LifecyclePreviews
 from ecr_emulator.registry.public_registries import PublicRegistries
 from ecr_emulator.registry.public_repositories import PublicRepositories
 from ecr_emulator.registry.pull_exclusions import PullExclusions
+from ecr_emulator.registry.pull_through import PullThrough
+from ecr_emulator.registry.pull_through_layers import PullThroughLayers
 from ecr_emulator.registry.pull_through_rules import PullThroughRules
 from ecr_emulator.registry.referrer_queue import ReferrerQueue
 from ecr_emulator.registry.registry_policies import RegistryPolicies
@@ -58,8 +60,11 @@ from ecr_emulator.registry.signing_work import SigningWork
 from ecr_emulator.registry.storage_classes import StorageClasses
 from ecr_emulator.registry.tag_details import TagDetails
 from ecr_emulator.registry.uploads import Uploads
+from ecr_emulator.registry.upstream_sources import UpstreamSources
 from ecr_emulator.registry.vulnerability_database import VulnerabilityDatabase
+from ecr_emulator.upstreams.client import UpstreamClient
 from ecr_emulator.upstreams.http import UpstreamRegistries
+from ecr_emulator.upstreams.secrets import Secrets
 
 
 class Registry:
@@ -68,6 +73,8 @@ class Registry:
     :param known_actions: the names of ECR's actions, which policies may name.
     :param public_actions: those of ECR Public's.
     :param upstreams: the registries that images are cached from.
+    :param secrets: the credentials for them.
+    :param max_manifest: the largest manifest that is cached, in bytes.
     :param event_targets: who is told of events.
     :param garbage_grace: how long uploads and layers that no image names are kept.
     """
@@ -80,6 +87,8 @@ class Registry:
         known_actions: Collection[str],
         public_actions: Collection[str],
         upstreams: UpstreamRegistries,
+        secrets: Secrets,
+        max_manifest: int,
         garbage_grace: timedelta,
         event_targets: Sequence[EventTarget] = (),
     ) -> None:
@@ -118,7 +127,15 @@ class Registry:
         self.storage_classes = StorageClasses(database, clock, restored, restorations)
         self.registry_policies = RegistryPolicies(database, self.account_settings, known_actions)
         self.creation_templates = CreationTemplates(database, known_actions, clock)
-        self.pull_through_rules = PullThroughRules(database, upstreams, clock)
+        client = UpstreamClient(upstreams, max_manifest)
+        self.pull_through_rules = PullThroughRules(database, upstreams, client, secrets, clock)
+        sources = UpstreamSources(database, self.images, self.layers, upstreams, client, secrets)
+        self.cached_images = PullThrough(
+            database, blob_store, self.images, self.pushes, sources, clock
+        )
+        self.cached_layers = PullThroughLayers(
+            database, blob_store, self.layers, self.cached_images, sources, clock
+        )
         self.replication = ReplicationConfigurations(database)
         self.replication_log = ReplicationLog(database, events.replicated)
         self.backfills = Backfills(database, self.jobs, clock)

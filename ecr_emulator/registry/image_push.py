@@ -44,6 +44,8 @@ StorageClassHook = Callable[[Connection, Repository, Image], None]
 
 #: Digests asked for in one statement; SQLite allows 32,766 parameters, older builds 999.
 _BATCH = 500
+#: What the column of an image's size holds at the most.
+_LARGEST_SIZE = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +119,21 @@ class ImagePush:
         body: bytes,
         *,
         tag: str | None = None,
+        partial: bool = False,
     ) -> PushedImage:
         """Store a manifest as :meth:`put` does, in a transaction that holds the repository.
 
         :param manifest: what *body* says.
         :param digest: that of *body*.
+        :param partial: whether the repository may lack what the manifest names. Then nothing
+            is set going: :meth:`announce` does that when all has come.
         """
         existing = find_image(connection, repository, ImageId(digest=digest))
         self._check_tag_is_free(connection, repository, tag, existing, digest)
         now = self._clock.now()
-        image = existing or store_image(connection, repository, manifest, digest, body, now)
+        image = existing or store_image(
+            connection, repository, manifest, digest, body, now, partial=partial
+        )
         if image.status != ACTIVE:
             image = activate(connection, image, now)
             for restored in self._on_restore:
@@ -139,10 +146,19 @@ class ImagePush:
                 tag=tag,
                 image_id=image.id,
                 tagged_at=now,
+                # Whose tag it is now; the cache says so itself of its own.
+                upstream_checked_at=None,
             )
+        if not partial:
+            self.announce(connection, repository, image, tag)
+        return PushedImage(image, tag)
+
+    def announce(
+        self, connection: Connection, repository: Repository, image: Image, tag: str | None
+    ) -> None:
+        """Set going what the push of an image, or of a tag for it, sets going."""
         for hook in self._on_push:
             hook(connection, repository, image, tag)
-        return PushedImage(image, tag)
 
     def _make_sure_of(self, key: RegistryKey, name: str) -> None:
         try:
@@ -185,15 +201,20 @@ def store_image(
     digest: str,
     body: bytes,
     now: datetime,
+    *,
+    partial: bool = False,
 ) -> Image:
     """Store an image that *repository* does not have, untagged, and return it.
 
     :param manifest: what *body* says.
+    :param partial: whether the repository may lack what it names, which is yet to come.
     :raises LayersNotFound, ReferencedImagesNotFound: the repository lacks what it names.
     """
     size = (
-        _size_of_index(connection, repository, manifest)
+        _size_of_index(connection, repository, manifest, partial=partial)
         if manifest.is_index
+        else _stated_size(manifest)
+        if partial
         else _size_of_image(connection, repository, manifest)
     )
     result = connection.execute(
@@ -270,8 +291,19 @@ def _size_of_image(connection: Connection, repository: Repository, manifest: Man
     return sum(sizes.values())
 
 
-def _size_of_index(connection: Connection, repository: Repository, manifest: Manifest) -> int:
-    """Return the size of the largest child (API reference ``ImageDetail``); all must be there."""
+def _stated_size(manifest: Manifest) -> int:
+    """Return the bytes of configuration and layers as the manifest itself has them."""
+    sizes = {layer.digest: layer.size for layer in manifest.layers}
+    return min(sum(sizes.values()), _LARGEST_SIZE)
+
+
+def _size_of_index(
+    connection: Connection, repository: Repository, manifest: Manifest, *, partial: bool
+) -> int:
+    """Return the size of the largest child (API reference ``ImageDetail``).
+
+    All must be there, unless it is *partial*.
+    """
     sizes: dict[str, int] = {}
     for batch in _batches(manifest.children):
         query = select(images.c.digest, images.c.size).where(
@@ -279,7 +311,7 @@ def _size_of_index(connection: Connection, repository: Repository, manifest: Man
         )
         sizes.update((row[0], row[1]) for row in connection.execute(query))
     missing = [child.digest for child in manifest.children if child.digest not in sizes]
-    if missing:
+    if missing and not partial:
         raise ReferencedImagesNotFound(missing, repository.name, repository.key.account)
     return max(sizes.values(), default=0)
 

@@ -65,10 +65,15 @@ class TaggedImage:
 
 @dataclass(frozen=True, slots=True)
 class StoredManifest:
-    """An image's manifest as it was pushed."""
+    """An image's manifest as it was pushed.
+
+    :ivar checked_at: when the tag that it was asked for by was last compared with the upstream
+        registry's; ``None`` when it is no cached one.
+    """
 
     image: Image
     body: bytes
+    checked_at: datetime | None = None
 
 
 def is_tag(text: str) -> bool:

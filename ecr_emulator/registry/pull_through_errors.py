@@ -1,4 +1,4 @@
-"""What can go wrong with pull-through cache rules; see :mod:`.errors`.
+"""What can go wrong with pull-through cache rules and pulls by them; see :mod:`.errors`.
 
 "Observed" texts are the live service's, from public issue threads and pre-flight checks.
 """
@@ -79,3 +79,59 @@ class SecretNotFound(RegistryError):
             "Please verify the secret exists in the same region and account that the "
             "pullthrough cache rule will be created in."
         )
+
+
+#: Codes of ``failures[]`` (API reference ``ImageFailure``).
+ACCESS_DENIED = "UpstreamAccessDenied"
+TOO_MANY_REQUESTS = "UpstreamTooManyRequests"
+UNAVAILABLE = "UpstreamUnavailable"
+
+#: What each code means to a caller: the first is observed, the others are likeliest.
+REASONS = {
+    ACCESS_DENIED: (
+        "The authentication to the upstream registry failed. Verify that the credentials "
+        "provided in the pull through cache rule are correct, and try again."
+    ),
+    TOO_MANY_REQUESTS: "The upstream registry has received too many requests. Try again later.",
+    UNAVAILABLE: (
+        "The upstream registry is unavailable. Verify that it can be reached, and try again."
+    ),
+}
+
+
+class UpstreamImageFailure(RegistryError):
+    """An image cannot be had from the upstream registry.
+
+    :ivar failure_code: why, as ``failures[]`` has it; ``None`` when the credentials for the
+        upstream cannot be had either.
+    """
+
+    code = "UnableToGetUpstreamImageException"
+
+    def __init__(self, failure_code: str | None) -> None:
+        # The text for a secret: after the service model's description of the exception.
+        super().__init__(
+            REASONS[failure_code]
+            if failure_code is not None
+            else "The secret is unable to be accessed. Verify the resource permissions for the "
+            "secret and try again."
+        )
+        self.failure_code = failure_code
+
+
+class UpstreamLayerFailure(RegistryError):
+    """A layer cannot be had from the upstream registry.
+
+    :ivar failure_code: as that of :class:`UpstreamImageFailure`.
+    """
+
+    code = "UnableToGetUpstreamLayerException"
+
+    def __init__(self, failure_code: str | None) -> None:
+        # After the service model's description of the exception.
+        reason = f" {REASONS[failure_code]}" if failure_code is not None else ""
+        super().__init__(
+            "There was an issue getting the upstream layer matching the pull through cache rule."
+            + reason
+        )
+        self.failure_code = failure_code

@@ -20,7 +20,7 @@ from ecr_emulator.db.engine import Database
 from ecr_emulator.db.upsert import insert_once
 from ecr_emulator.db.upstream_tables import pull_through_rules
 from ecr_emulator.registry.errors import InvalidParameter, LimitExceeded
-from ecr_emulator.registry.prefixes import ROOT, path_of
+from ecr_emulator.registry.prefixes import ROOT, path_of, paths_covering
 from ecr_emulator.registry.pull_through_errors import (
     PullThroughRuleAlreadyExists,
     PullThroughRuleNotFound,
@@ -29,7 +29,9 @@ from ecr_emulator.registry.pull_through_errors import (
 )
 from ecr_emulator.registry.roles import check_custom_role
 from ecr_emulator.registry.upstream_names import Credentials, Upstream, upstream_of
+from ecr_emulator.upstreams.client import UpstreamClient
 from ecr_emulator.upstreams.http import UpstreamRegistries, UpstreamState
+from ecr_emulator.upstreams.secrets import Secrets
 
 #: User guide, "Amazon ECR service quotas".
 RULES_PER_REGISTRY = 50
@@ -99,15 +101,46 @@ _UPDATE = update(pull_through_rules).where(*_BY_PATH)
 _DELETE = delete(pull_through_rules).where(*_BY_PATH)
 
 
+_COVERING = select(pull_through_rules).where(
+    *_OF_REGISTRY, pull_through_rules.c.path.in_(bindparam("paths", expanding=True))
+)
+
+
+def rule_covering(connection: Connection, key: RegistryKey, name: str) -> PullThroughRule | None:
+    """Return the rule that the repository *name* is cached by, or ``None``.
+
+    Of several it is the one with the longest prefix; the one for ``ROOT`` covers what no other
+    does.
+    """
+    paths = paths_covering(name)
+    rows = connection.execute(_COVERING, {**_of(key), "paths": paths}).all()
+    covering = {row.path: row for row in rows}
+    for path in paths:
+        if path in covering:
+            return PullThroughRule.from_row(covering[path])
+    return None
+
+
 class PullThroughRules:
     """The rules of every registry.
 
-    :param upstreams: asked when a rule is validated.
+    :param upstreams: where the registries are.
+    :param client: asks them when a rule is validated.
+    :param secrets: the credentials that rules name.
     """
 
-    def __init__(self, database: Database, upstreams: UpstreamRegistries, clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        upstreams: UpstreamRegistries,
+        client: UpstreamClient,
+        secrets: Secrets,
+        clock: Clock,
+    ) -> None:
         self._database = database
         self._upstreams = upstreams
+        self._client = client
+        self._secrets = secrets
         self._clock = clock
 
     def create(
@@ -240,9 +273,10 @@ class PullThroughRules:
     def validate(self, key: RegistryKey, prefix: str) -> tuple[PullThroughRule, str | None]:
         """Try the rule for *prefix*; return it, and what fails, if anything does.
 
-        An open registry is asked over the network. The emulator has no Secrets Manager to read
-        a secret from and no roles to assume, so it cannot get into the others, and says so; but
-        an ECR registry of the same account is this emulator's own.
+        A registry is asked over the network, with the credentials of the rule's secret where it
+        takes them; a secret that is in no file of the user's cannot be read. An ECR registry
+        is this emulator's own: the account's lets it in, and for another account's there is no
+        role to assume.
 
         :raises PullThroughRuleNotFound: there is none.
         """
@@ -251,11 +285,18 @@ class PullThroughRules:
             raise PullThroughRuleNotFound(prefix, key.account)
         rule = PullThroughRule.from_row(row)
         upstream = _upstream(key, rule.upstream_url, None)
+        login = None
         if upstream.credentials is Credentials.SECRET:
-            return rule, SECRET_NOT_ACCESSIBLE
+            login = self._secrets.login(rule.credential_arn or "")
+            if login is None:
+                return rule, SECRET_NOT_ACCESSIBLE
         if upstream.ecr is not None and not self._upstreams.is_elsewhere(rule.upstream_url):
             return rule, None if upstream.ecr.account == key.account else AUTHENTICATION_FAILED
-        state = self._upstreams.check_anonymous(rule.upstream_url)
+        state = (
+            self._upstreams.check_anonymous(rule.upstream_url)
+            if login is None
+            else self._client.check(rule.upstream_url, login)
+        )
         failures = {
             UpstreamState.OPEN: None,
             UpstreamState.DENIED: AUTHENTICATION_FAILED,

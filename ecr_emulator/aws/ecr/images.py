@@ -48,8 +48,12 @@ def batch_get_image(context: EcrContext, params: Params) -> dict[str, Any]:
     """Return the manifests of several images."""
     key, name = context.key(params), params["repositoryName"]
     accepted = params.get("acceptedMediaTypes") or ()
-    found, failures = context.registry.images.batch_get(
-        key, name, _image_ids(params), caller_arn=context.principal.arn
+    found, failures = context.registry.cached_images.batch_get(
+        key,
+        name,
+        _image_ids(params),
+        context.permit(key, name),
+        caller_arn=context.principal.arn,
     )
     return {
         "images": [_image(key, name, image_id, stored, accepted) for image_id, stored in found],

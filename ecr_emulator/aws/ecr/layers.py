@@ -82,12 +82,14 @@ def batch_check_layer_availability(context: CallContext, params: Params) -> dict
 def get_download_url_for_layer(context: CallContext, params: Params) -> dict[str, Any]:
     """Return a link that downloads a layer for an hour."""
     key, name = context.key(params), params["repositoryName"]
-    layer = context.registry.layers.check_downloadable(key, name, params["layerDigest"])
-    path = context.services.urls.sign(key.account, key.region, name, layer.digest)
+    digest = params["layerDigest"]
+    layers = context.registry.cached_layers
+    layers.check_downloadable(key, name, digest, context.permit(key, name))
+    path = context.services.urls.sign(key.account, key.region, name, digest)
     # The address by which the caller reached us, and not the registry's own, which a
     # template may have made of names that only docker's host can resolve.
     endpoint = context.endpoint
     return {
         "downloadUrl": f"{endpoint.scheme}://{endpoint.host}{path}",
-        "layerDigest": layer.digest,
+        "layerDigest": digest,
     }
