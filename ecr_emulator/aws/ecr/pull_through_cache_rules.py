@@ -7,7 +7,9 @@ from typing import Any
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.aws.ecr.context import EcrContext, Params, page_size
 from ecr_emulator.aws.ecr.operation import operation
+from ecr_emulator.registry.errors import InvalidParameter
 from ecr_emulator.registry.prefixes import path_of
+from ecr_emulator.registry.pull_through_errors import UnsupportedUpstream
 from ecr_emulator.registry.pull_through_rules import PullThroughRule
 
 
@@ -56,12 +58,16 @@ def describe_pull_through_cache_rules(context: EcrContext, params: Params) -> di
 def update_pull_through_cache_rule(context: EcrContext, params: Params) -> dict[str, Any]:
     """Give a rule other credentials."""
     key = context.key(params)
-    rule = context.registry.pull_through_rules.update(
-        key,
-        params["ecrRepositoryPrefix"],
-        credential_arn=params.get("credentialArn"),
-        custom_role_arn=params.get("customRoleArn") or None,
-    )
+    try:
+        rule = context.registry.pull_through_rules.update(
+            key,
+            params["ecrRepositoryPrefix"],
+            credential_arn=params.get("credentialArn"),
+            custom_role_arn=params.get("customRoleArn") or None,
+        )
+    except UnsupportedUpstream as error:
+        # The operation does not model that exception; what it answers instead is likeliest.
+        raise InvalidParameter(error.message) from None
     return {**_members(key, rule), "updatedAt": rule.updated_at}
 
 
