@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from ecr_emulator import __version__
-from ecr_emulator.cli_blobs import gc
+from ecr_emulator.cli_blobs import fsck, gc
 from ecr_emulator.cli_iam import explain, iam
 from ecr_emulator.cli_lifecycle import lifecycle
 from ecr_emulator.cli_support import (
@@ -69,6 +69,7 @@ def migrate(config_file: str | None, **flags: object) -> None:
     upgrade_database(settings_of(config_file, flags))
 
 
+main.add_command(fsck)
 main.add_command(gc)
 main.add_command(iam)
 main.add_command(explain)

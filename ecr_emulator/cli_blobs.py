@@ -1,4 +1,4 @@
-"""``ecr-emulator gc``: the store's upkeep.
+"""``ecr-emulator gc`` and ``ecr-emulator fsck``: the store's upkeep.
 
 It works on the store itself, beside a running server or without one.
 """
@@ -40,6 +40,29 @@ def gc(dry_run: bool, config_file: str | None, **flags: object) -> None:
         f" {_count(found.layers, 'layer')}, {_count(found.blobs, 'blob')}:"
         f" {_amount(found.freed)}"
     )
+
+
+@click.command()
+@click.option("--repair", is_flag=True, help="Take what is lost or damaged off the records.")
+@setting_options("data_dir", "database_url")
+def fsck(repair: bool, config_file: str | None, **flags: object) -> None:
+    """Check that all blobs, manifests and uploads are there, and are what they were.
+
+    Every blob is read. Exits with 0 when the store is sound, or is so after the repair, with 1
+    otherwise. Images that lost a layer are whole again when they are pushed again.
+    """
+    from ecr_emulator.registry.fsck import StoreCheck
+
+    sound = True
+    with _opened(settings_of(config_file, flags)) as (database, blob_store):
+        check = StoreCheck(database, blob_store)
+        for fault in check.run(repair=repair):
+            sound = sound and fault.repaired
+            repaired = " (repaired)" if fault.repaired else ""
+            click.echo(f"{fault.kind}: {fault.what}: {fault.reason}{repaired}")
+    click.echo(f"checked {_count(check.blobs, 'blob')}: {_amount(check.bytes)}")
+    if not sound:
+        raise click.exceptions.Exit(1)
 
 
 @contextmanager

@@ -93,12 +93,18 @@ def upgrade_database(settings: Settings) -> None:
     from sqlalchemy.exc import SQLAlchemyError
 
     from ecr_emulator.db.migrate import SchemaTooNew, upgrade
+    from ecr_emulator.storage_failure import StorageFailure
 
     try:
         upgrade(settings.database_url)
     except SchemaTooNew as error:
         raise Failure(f"the database is newer than this version: {error}") from None
-    except (SQLAlchemyError, OSError, ImportError) as error:  # ImportError: no driver for it
+    except (
+        StorageFailure,
+        SQLAlchemyError,
+        OSError,
+        ImportError,  # no driver for it
+    ) as error:
         # The driver's own words: SQLAlchemy adds the statement and a link to its manual.
-        reason = getattr(error, "orig", None) or error
+        reason = getattr(error.__cause__ or error, "orig", None) or error
         raise Failure(f"cannot use the database: {reason}") from None

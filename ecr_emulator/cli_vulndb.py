@@ -30,6 +30,7 @@ def import_records(path: Path, config_file: str | None, **flags: object) -> None
     from ecr_emulator.jobs.queue import JobQueue
     from ecr_emulator.registry.vulnerability_database import VulnerabilityDatabase
     from ecr_emulator.scanning.osv_files import CannotRead, read_records
+    from ecr_emulator.storage_failure import StorageFailure
 
     settings = settings_of(config_file, flags)
     upgrade_database(settings)
@@ -39,6 +40,8 @@ def import_records(path: Path, config_file: str | None, **flags: object) -> None
         known = VulnerabilityDatabase(database, JobQueue(database, clock), clock)
         report = known.load(read_records(path))
     except CannotRead as error:
+        raise Failure(str(error)) from None
+    except StorageFailure as error:
         raise Failure(str(error)) from None
     except SQLAlchemyError as error:
         raise Failure(f"cannot use the database: {getattr(error, 'orig', None) or error}") from None

@@ -27,6 +27,7 @@ GROUND = {
     "media_types",
     "policy",
     "setting_values",
+    "storage_failure",
     "wsgi_body",
 }
 #: The rooms above the ground, and which of each other they may import.

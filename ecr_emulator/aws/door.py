@@ -29,6 +29,7 @@ from ecr_emulator.aws.operations import Operations
 from ecr_emulator.aws.sts import StsServices
 from ecr_emulator.endpoints import Endpoint, is_host
 from ecr_emulator.policy.context import Origin
+from ecr_emulator.storage_failure import StorageFailure
 from ecr_emulator.wsgi_body import BodyError, BodyReader, BodyTooLarge
 
 logger = logging.getLogger(__name__)
@@ -75,6 +76,10 @@ class AwsDoor:
             return _json_response(200, body, request_id)
         except AwsError as error:
             status, body, _ = errors.render_error(error)
+            return _json_response(status, body, request_id)
+        except StorageFailure as failure:
+            logger.error("an API call failed (request id %s): %s", request_id, failure)
+            status, body, _ = errors.render_error(errors.server_exception(str(failure)))
             return _json_response(status, body, request_id)
         except Exception:
             # The last resort: the client gets no stack trace, the log does.

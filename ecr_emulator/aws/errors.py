@@ -99,9 +99,9 @@ def request_entity_too_large(message: str | None = None) -> AwsError:
     return AwsError("RequestEntityTooLargeException", message, status=413)
 
 
-def server_exception() -> AwsError:
+def server_exception(message: str | None = None) -> AwsError:
     """A fault of the service's own: every operation of both services models it."""
-    return AwsError("ServerException", status=500)
+    return AwsError("ServerException", message, status=500)
 
 
 def from_authentication_failure(code: str, message: str) -> AwsError:

@@ -47,7 +47,8 @@ _READ_SIZE = 1 << 20
 _REMEMBERED_UPLOADS = 256
 #: A file system without hard links says one of these.
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG}
+#: Nothing more can be written; the folder of another user counts as read-only.
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES}
 
 
 class FilesystemBlobStore:
@@ -83,6 +84,8 @@ class FilesystemBlobStore:
             descriptor = os.open(self._upload_path(upload_id), os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             raise BlobMissing(upload_id) from None
+        except OSError as error:
+            raise _full_or_same(error) from error
         with contextlib.closing(_FileWriter(self, upload_id, descriptor)) as writer:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -129,15 +132,13 @@ class FilesystemBlobStore:
     def collect(self, digest: str, unrecorded: Callable[[], bool]) -> int | None:
         """Remove the blob if nobody records it (see :meth:`BlobStore.collect`)."""
         path = self._blob_path(digest)
-        try:
-            with _locked_folder(path.parent, fcntl.LOCK_EX):
-                size = path.stat().st_size
-                if not unrecorded():
-                    return None
-                path.unlink()
-                return size
-        except FileNotFoundError:
-            return 0 if unrecorded() else None
+        self._make_folder(path.parent)
+        with _locked_folder(path.parent, fcntl.LOCK_EX):
+            size = self.size(digest)
+            if not unrecorded():
+                return None
+            path.unlink(missing_ok=True)
+        return size or 0
 
     def digests(self) -> Iterator[str]:
         """Yield the digests of all stored blobs."""
@@ -254,6 +255,10 @@ class _FileWriter:
         self._file: BinaryIO = open(descriptor, "r+b", buffering=0)  # noqa: SIM115
         self._digests: dict[tuple[int, str], str] = {}
 
+    def size(self) -> int:
+        """Return how many bytes the store holds, acknowledged or not."""
+        return os.fstat(self._file.fileno()).st_size
+
     def close(self) -> None:
         """Close the file, which frees the upload."""
         self._file.close()
@@ -304,7 +309,7 @@ class _FileWriter:
 
     def _cut(self, size: int) -> None:
         """Drop what lies behind *size* bytes."""
-        actual = os.fstat(self._file.fileno()).st_size
+        actual = self.size()
         if actual < size:
             raise BlobMissing(self._upload_id)
         if actual > size:

@@ -47,6 +47,9 @@ class Progress:
 class UploadWriter(Protocol):
     """One upload, held by one request alone."""
 
+    def size(self) -> int:
+        """Return how many bytes the store holds, acknowledged or not."""
+
     def append(self, progress: Progress, chunks: Iterable[bytes]) -> Progress:
         """Write *chunks* behind what *progress* says is there; return how far it has come.
 
@@ -86,6 +89,7 @@ class BlobStore(Protocol):
 
         :raises UploadBusy: another request holds it.
         :raises BlobMissing: the store has no such upload.
+        :raises StorageFull: the store cannot be written to.
         """
 
     def open_upload(self, upload_id: str) -> BinaryIO:

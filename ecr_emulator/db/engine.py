@@ -9,6 +9,7 @@ spares them the transaction's two round trips.
 from __future__ import annotations
 
 import json
+import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator
@@ -17,10 +18,18 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
+
+from ecr_emulator.storage_failure import StorageFailure
 
 #: How long a writer waits for the writers before it, in milliseconds.
 BUSY_TIMEOUT_MS = 30_000
+
+
+#: What SQLite says of the disk and of locks that are held too long. It raises the same exception
+#: for statements that are wrong; newer Pythons could tell them apart by a code.
+_SQLITE_TROUBLE = ("disk is full", "readonly database", "disk I/O", "unable to open", "is locked")
 
 
 class Database:
@@ -62,14 +71,20 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
-        """A transaction for several statements that must see one state of the database."""
-        with self.engine.begin() as connection:
+        """A transaction for several statements that must see one state of the database.
+
+        :raises StorageFailure: the database cannot be read.
+        """
+        with _as_storage_failure(), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """A write transaction: committed at the end of the block, rolled back on an exception."""
-        with self._writers.begin() as connection:
+        """A write transaction: committed at the end of the block, rolled back on an exception.
+
+        :raises StorageFailure: the database takes no writes; nothing of the block is kept.
+        """
+        with _as_storage_failure(), self._writers.begin() as connection:
             yield connection
 
     def close(self) -> None:
@@ -80,6 +95,20 @@ class Database:
             self._all_held.clear()
         self._held = threading.local()
         self.engine.dispose()
+
+
+@contextmanager
+def _as_storage_failure() -> Iterator[None]:
+    """Say in the ground's terms what the database could not do."""
+    try:
+        yield
+    except OperationalError as error:
+        reason = str(error.orig).strip().partition("\n")[0]
+        if isinstance(error.orig, sqlite3.Error) and not any(
+            words in reason for words in _SQLITE_TROUBLE
+        ):
+            raise
+        raise StorageFailure(f"The registry's database failed: {reason}") from error
 
 
 def _make_engine(url: str, durability: str) -> Engine:

@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ecr_emulator.jobs.queue import Job, JobQueue
+from ecr_emulator.storage_failure import StorageFailure
 
 logger = logging.getLogger(__name__)
 
@@ -18,6 +19,8 @@ JobFunction = Callable[[dict[str, Any]], None]
 
 #: Seconds between two looks at an empty queue.
 _IDLE = 0.5
+#: Seconds to the next look, after one that failed.
+_TROUBLED = 5.0
 
 
 class JobWorker:
@@ -73,10 +76,15 @@ class JobWorker:
                     self._queue_recurring()
                     queued = True
                 self.run_due()
+                wait = _IDLE
+            except StorageFailure as failure:
+                # The next look may find the disk or the database well again.
+                logger.error("looking for jobs failed: %s", failure)
+                wait = _TROUBLED
             except Exception:
-                # The database was out of reach: the next look may find it again.
                 logger.exception("looking for jobs failed")
-            self._stopping.wait(_IDLE)
+                wait = _TROUBLED
+            self._stopping.wait(wait)
 
     def _queue_recurring(self) -> None:
         for kind, every in self._recurring.items():

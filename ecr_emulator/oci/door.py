@@ -16,6 +16,7 @@ from ecr_emulator.oci.http import Environ, Request, Response
 from ecr_emulator.oci.public import PATH_START, TOKEN_PATHS, PublicDoor
 from ecr_emulator.oci.routes import find_route
 from ecr_emulator.registry.errors import RegistryError
+from ecr_emulator.storage_failure import StorageFailure
 from ecr_emulator.wsgi_body import BodyError
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,9 @@ class OciDoor:
             if error.code == "ServerException":
                 logger.error("%s %s: %s", request.method, request.path, error.message)
             return from_registry_error(error, strict_ecr=self._services.strict_ecr).response()
+        except StorageFailure as error:
+            logger.error("%s %s: %s", request.method, request.path, error)
+            return OciError(500, "UNKNOWN", str(error)).response()
         except BodyError as error:
             return OciError(error.status, "SIZE_INVALID", str(error)).response()
         except Exception:

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, or_, select, update
-from sqlalchemy.exc import OperationalError
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
@@ -28,6 +27,7 @@ from ecr_emulator.registry.images import (
 )
 from ecr_emulator.registry.pull_exclusions import is_excluded
 from ecr_emulator.registry.repository import Repository, find_repository
+from ecr_emulator.storage_failure import StorageFailure
 
 logger = logging.getLogger(__name__)
 
@@ -161,9 +161,9 @@ class ImageReads:
                 connection.execute(
                     update(images).where(images.c.id.in_(outdated)).values(last_pulled_at=now)
                 )
-        except OperationalError as error:
+        except StorageFailure as failure:
             # A full disk, say: no reason to refuse what can be read.
-            logger.warning("pulls by %s are not recorded: %s", caller_arn, error.orig)
+            logger.warning("pulls by %s are not recorded: %s", caller_arn, failure)
 
     def batch_get(
         self, key: RegistryKey, name: str, image_ids: Iterable[ImageId], *, caller_arn: str

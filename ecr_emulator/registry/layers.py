@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO
@@ -28,6 +30,7 @@ from ecr_emulator.registry.errors import (
 )
 from ecr_emulator.registry.images import ACTIVE
 from ecr_emulator.registry.repository import Repository, find_repository
+from ecr_emulator.storage_failure import StorageFailure
 
 #: Who is told that a layer is there may go on to push an image that names it. So a layer that is
 #: older than this, when somebody asks for it, counts as new: it is kept for the collector's grace
@@ -154,7 +157,8 @@ class Layers:
         now = self._clock.now()
         old = [digest for digest, linked_at in linked if now - linked_at > PROMISE_AGE]
         if old:
-            with self._database.write() as connection:
+            # Where nothing can be written, nothing is collected or pushed either.
+            with suppress(StorageFailure), self._database.write() as connection:
                 connection.execute(
                     update(layers)
                     .where(layers.c.repository_id == repository_id, layers.c.digest.in_(old))
@@ -165,22 +169,24 @@ class Layers:
         """Open the bytes of a layer of the repository *name* for reading; the file can seek.
 
         :raises RepositoryNotFound, LayersNotFound: it went since it was found.
-        :raises ServerFailure: the store has lost them.
+        :raises ServerFailure: the store has lost them, or some of them.
         """
         try:
-            return self._blobs.open(layer.digest)
+            file = self._blobs.open(layer.digest)
         except BlobMissing:
             self._find(key, name, layer.digest)
-            raise ServerFailure(
-                f"The bytes of the layer with digest '{layer.digest}' are missing from the "
-                "registry's storage"
-            ) from None
+            raise _lost(layer.digest) from None
+        if file.seek(0, os.SEEK_END) != layer.size:
+            file.close()
+            raise _lost(layer.digest)
+        return file
 
     def check_downloadable(self, key: RegistryKey, name: str, digest: str) -> Layer:
         """Return a layer that an image of the repository names (GetDownloadUrlForLayer).
 
         :raises RepositoryNotFound, LayersNotFound: the repository does not have it.
         :raises LayerInaccessible: no image names it that is not archived.
+        :raises ServerFailure: the store has lost its bytes.
         """
         layer = self.get(key, name, digest)
         connection = self._database.reader()
@@ -188,6 +194,8 @@ class Layers:
         use = _use(connection, repository, digest)
         if use is None or not use.is_active:
             raise LayerInaccessible(digest, name, key.account)
+        if not self._is_stored(layer):
+            raise _lost(digest)
         return layer
 
     def check_availability(
@@ -285,6 +293,12 @@ def link_blob(connection: Connection, repository_id: int, layer: Layer, now: dat
         return True
     connection.execute(update(layers).filter_by(**link).values(linked_at=now))
     return False
+
+
+def _lost(digest: str) -> ServerFailure:
+    return ServerFailure(
+        f"The bytes of the layer with digest '{digest}' are missing from the registry's storage"
+    )
 
 
 def _failure(digest: str) -> LayerFailure | None:

@@ -164,9 +164,9 @@ class Uploads:
         try:
             return self.complete(key, name, upload.id, [digest], chunks=chunks, allow_empty=True)
         except BaseException:
+            self._blobs.discard_upload(upload.id)
             with self._database.write() as connection:
                 connection.execute(delete(uploads).where(uploads.c.id == upload.id))
-            self._blobs.discard_upload(upload.id)
             raise
 
     def complete(

@@ -29,6 +29,7 @@ from ecr_emulator.db import engine
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import UtcTime
 from ecr_emulator.db.upsert import insert_once, put_row
+from ecr_emulator.storage_failure import StorageFailure
 
 _metadata = MetaData()
 things = Table(
@@ -124,6 +125,26 @@ def test_a_statement_that_fails_does_not_spoil_the_reader(database: Database) ->
     assert names(database) == []
 
 
+@pytest.mark.parametrize("kind", ["read", "write"])
+def test_a_statement_that_is_wrong_is_no_trouble_of_the_disk(database: Database, kind: str) -> None:
+    with pytest.raises(OperationalError), getattr(database, kind)() as connection:
+        connection.execute(text("SELECT * FROM missing"))
+
+
+def test_a_write_that_the_disk_refuses(database: Database) -> None:
+    add(database, "a")
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 2")
+    with pytest.raises(StorageFailure, match="database or disk is full"):
+        add(database, "b" * 100_000)
+    assert "a" in names(database)
+    with database.engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+    with pytest.raises(StorageFailure, match="attempt to write a readonly database"):
+        add(database, "b")
+    assert "b" not in names(database)
+
+
 def test_writers_take_turns(database: Database, url: str) -> None:
     """Reading and then writing loses nothing, with several processes at it."""
     add(database, "counter")
@@ -167,7 +188,7 @@ def test_a_writer_waits_only_so_long(url: str, monkeypatch: pytest.MonkeyPatch) 
     database = Database(url)
     with database.write() as connection:
         _metadata.create_all(connection)
-        with pytest.raises(OperationalError, match="locked"), database.write():
+        with pytest.raises(StorageFailure, match="database is locked"), database.write():
             raise AssertionError("two writers at once")
     add(database, "a")
     database.close()
