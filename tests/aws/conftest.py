@@ -1,0 +1,55 @@
+"""Holds what the tests see of the operations against what ``proofs.json`` claims that they see.
+
+With ``ECR_EMULATOR_SIGHTINGS`` set to a folder, what each test sees is written there as well:
+``scripts/docs/proofs`` makes the claims of it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.sightings import Sightings, claims_of, read_proofs
+
+_sightings = Sightings()
+_claims = claims_of(read_proofs())
+_folder = os.environ.get("ECR_EMULATOR_SIGHTINGS")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _watch_operations() -> Iterator[None]:
+    _sightings.watch()
+    yield
+    _sightings.stop()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    """Fail a test that passes without seeing what it is claimed to see."""
+    _sightings.take()
+    yield
+    seen = _sightings.take()
+    if _folder and not _is_generated(item):
+        _write(Path(_folder), item.nodeid, seen)
+        return
+    for key, claimed in _claims.get(item.nodeid, {}).items():
+        missed = sorted(claimed - seen.get(key, set()))
+        assert not missed, (
+            f"proofs.json claims that this test sees {', '.join(missed)} of {'.'.join(key)}; "
+            "after a change of the tests run scripts/docs/proofs"
+        )
+
+
+def _is_generated(item: pytest.Item) -> bool:
+    """Return whether the test makes up its inputs: what it sees is not the same each time."""
+    return bool(getattr(getattr(item, "obj", None), "is_hypothesis_test", False))
+
+
+def _write(folder: Path, test: str, seen: dict[tuple[str, str], set[str]]) -> None:
+    line = json.dumps([test, {".".join(key): sorted(what) for key, what in seen.items() if what}])
+    with (folder / f"{os.getpid()}.jsonl").open("a") as file:
+        file.write(line + "\n")
