@@ -98,13 +98,15 @@ _PULL = (
 )
 _PULL_BY_DIGEST = HotQuery(_PULL.where(*_IN_REPOSITORY, images.c.digest == bindparam("reference")))
 _PULL_BY_TAG = HotQuery(
-    _PULL.add_columns(image_tags.c.upstream_checked_at).join(
+    _PULL.add_columns(image_tags.c.upstream_checked_at)
+    .join(
         image_tags,
         and_(
             image_tags.c.repository_id == repositories.c.id,
             image_tags.c.image_id == images.c.id,
         ),
-    ).where(*_IN_REPOSITORY, image_tags.c.tag == bindparam("reference"))
+    )
+    .where(*_IN_REPOSITORY, image_tags.c.tag == bindparam("reference"))
 )
 
 

@@ -78,9 +78,7 @@ class PullThroughLayers:
             permit("BatchImportUpstreamImage")
         return self._arriving.fetch(order)
 
-    def check_downloadable(
-        self, key: RegistryKey, name: str, digest: str, permit: Permit
-    ) -> None:
+    def check_downloadable(self, key: RegistryKey, name: str, digest: str, permit: Permit) -> None:
         """See to it that a layer is there, or comes (GetDownloadUrlForLayer).
 
         :raises LayerInaccessible: no image names it that is not archived.
