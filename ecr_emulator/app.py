@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask, Response
 
+from ecr_emulator.admin.events import events_blueprint
 from ecr_emulator.admin.identities import identities_blueprint
 from ecr_emulator.admin.lifecycle import lifecycle_blueprint
 from ecr_emulator.admin.routes import admin_blueprint
@@ -40,6 +41,7 @@ from ecr_emulator.clock import Clock
 from ecr_emulator.config import Settings
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.migrate import installation_secret
+from ecr_emulator.delivery.targets import open_targets
 from ecr_emulator.endpoints import RegistryAddresses
 from ecr_emulator.jobs.worker import JobWorker
 from ecr_emulator.oci.authentication import Authenticator
@@ -103,6 +105,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
         upstreams=UpstreamRegistries(settings.upstreams),
         secrets=read_secrets(Path(settings.secrets)) if settings.secrets else Secrets(),
         max_manifest=settings.max_manifest,
+        event_targets=open_targets(settings.event_targets, durability=settings.durability),
         garbage_grace=timedelta(hours=settings.garbage_grace),
     )
     identities = Identities(database, clock)
@@ -145,6 +148,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     flask.register_blueprint(admin_blueprint(registry, identities, document))
     flask.register_blueprint(identities_blueprint(identities))
     flask.register_blueprint(lifecycle_blueprint(registry))
+    flask.register_blueprint(events_blueprint(registry.event_log))
     flask.register_blueprint(scan_findings_blueprint(registry, check_findings))
     flask.register_error_handler(404, _not_found)
     flask.register_error_handler(405, _not_found)

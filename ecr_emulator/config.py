@@ -226,6 +226,18 @@ class Settings:
             default_text="none",
         ),
     )
+    event_targets: tuple[str, ...] = _setting(
+        (),
+        SettingInfo(
+            "Who is told of events: file:PATH, http(s)://URL, sqs:QUEUE_URL,"
+            " sns:ENDPOINT_URL#TOPIC_ARN, eventbridge:ENDPOINT_URL[#BUS]; more with commas"
+            " between, in the settings file a list.",
+            values.event_targets,
+            "TARGET,...",
+            secret=True,  # a webhook's URL is often a secret
+            default_text="none",
+        ),
+    )
     strict_ecr: bool = _setting(
         False,
         SettingInfo(

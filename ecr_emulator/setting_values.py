@@ -19,6 +19,14 @@ _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _REGISTRY_HOST = re.compile(r"[0-9A-Za-z_.:\[\]-]{1,255}")
 _UPSTREAM = re.compile(r"[0-9a-z.-]{1,255}")
 _BASE_URL = re.compile(r"https?://[0-9A-Za-z_.:\[\]-]{1,255}/?")
+_HTTP_URL = r"https?://[^\s#/]{1,300}(?:/[^\s#]{0,2000})?"
+_EVENT_TARGET = re.compile(
+    r"file:[^\0]{1,4096}"
+    rf"|{_HTTP_URL}"
+    rf"|sqs:{_HTTP_URL}"
+    rf"|sns:{_HTTP_URL}#arn:[a-z-]{{1,20}}:sns:[a-z0-9-]{{1,30}}:[0-9]{{12}}:[A-Za-z0-9_.-]{{1,261}}"
+    rf"|eventbridge:{_HTTP_URL}(?:#[A-Za-z0-9/:._-]{{1,1600}})?"
+)
 _TEMPLATE_NAMES = ("account", "region", "host", "port")
 
 Parser = Callable[[object], Any]
@@ -161,6 +169,25 @@ def upstream_addresses(value: object) -> dict[str, str]:
             raise ValueError(f"holds for {host} what is not a URL of scheme, host and port")
         addresses[host] = url
     return addresses
+
+
+def event_targets(value: object) -> tuple[str, ...]:
+    """Texts that name targets of events, the paths of files made absolute."""
+    if isinstance(value, str):
+        texts: list[object] = [text.strip() for text in value.split(",") if text.strip()]
+    elif isinstance(value, (list, tuple)):
+        texts = list(value)
+    else:
+        raise ValueError("is not a list of targets")
+    targets = []
+    for text in texts:
+        if not isinstance(text, str) or _EVENT_TARGET.fullmatch(text) is None:
+            kinds = "file:PATH, http(s)://…, sqs:URL, sns:URL#TOPIC_ARN, eventbridge:URL[#BUS]"
+            raise ValueError(f"names a target of events that is none of {kinds}")
+        if text.startswith("file:"):
+            text = f"file:{folder(text.removeprefix('file:'))}"
+        targets.append(text)
+    return tuple(targets)
 
 
 def shown(value: object) -> str:

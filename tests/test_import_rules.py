@@ -34,6 +34,7 @@ GROUND = {
 MAY_IMPORT: dict[str, set[str]] = {
     "db": set(),
     "blobs": set(),
+    "delivery": set(),
     "scanning": set(),
     "tls": set(),
     "upstreams": set(),

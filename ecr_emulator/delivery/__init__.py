@@ -1,0 +1,1 @@
+"""Telling others of events: files, webhooks and AWS's messaging services."""
