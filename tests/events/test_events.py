@@ -231,23 +231,25 @@ def test_other_scan_frequencies(app: App, ecr: Any) -> None:
     for name in ("app", "base", "other"):
         ecr.create_repository(repositoryName=name)
 
-    def configure(scan_type: str, **frequencies: str) -> None:
+    def configure(scan_type: str, **names: list[str]) -> None:
         ecr.put_registry_scanning_configuration(
             scanType=scan_type,
             rules=[
                 {
                     "scanFrequency": frequency,
-                    "repositoryFilters": [{"filter": name, "filterType": "WILDCARD"}],
+                    "repositoryFilters": [
+                        {"filter": name, "filterType": "WILDCARD"} for name in filters
+                    ],
                 }
-                for name, frequency in frequencies.items()
+                for frequency, filters in names.items()
             ],
         )
 
-    configure("BASIC", app="SCAN_ON_PUSH")
+    configure("BASIC", SCAN_ON_PUSH=["app"])
     assert logged(app) == []
-    configure("ENHANCED", app="SCAN_ON_PUSH", base="CONTINUOUS_SCAN")
-    configure("ENHANCED", app="CONTINUOUS_SCAN", base="CONTINUOUS_SCAN")
-    configure("ENHANCED", app="CONTINUOUS_SCAN", base="CONTINUOUS_SCAN")
+    configure("ENHANCED", SCAN_ON_PUSH=["app"], CONTINUOUS_SCAN=["base"])
+    configure("ENHANCED", CONTINUOUS_SCAN=["app", "base"])
+    configure("ENHANCED", CONTINUOUS_SCAN=["base", "app"])
     _, event = logged(app)
     assert event["detail-type"] == "ECR Scan Resource Change"
     assert event["resources"] == [ARN]
