@@ -173,6 +173,7 @@ class _OwnRepository:
         except RegistryError:
             raise UpstreamMissing(digest) from None
         with file:
+            file.seek(0)
             yield iter(lambda: file.read(_CHUNK), b"")
 
     def _check(self) -> None:
