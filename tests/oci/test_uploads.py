@@ -345,7 +345,7 @@ class TestStatusAndCancel:
     @pytest.mark.parametrize("method", ["GET", "PATCH", "PUT", "DELETE"])
     def test_no_such_upload(self, oci: OciCaller, repository: str, method: str) -> None:
         query = f"?digest={sha256(b'')}" if method == "PUT" else ""
-        for name in ("6f0d2b0c-7a2f-4c64-9f5e-0b8f6d1f3c11", "x", "..", "%00", "%2e%2e", "\u0663"):
+        for name in ("6f0d2b0c-7a2f-4c64-9f5e-0b8f6d1f3c11", "x", "..", "%2e%2e", "\u0663"):
             path = f"/v2/{repository}/blobs/uploads/{name}{query}"
             oci.refused(404, "BLOB_UPLOAD_UNKNOWN", method, path)
 

@@ -7,13 +7,16 @@ them; more of either come from :meth:`App.ecr`, :meth:`App.oci` and :meth:`App.a
 
 from __future__ import annotations
 
+import atexit
 import base64
+import contextlib
 import json
 import shutil
+import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -27,6 +30,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.config import Config
 from botocore.credentials import Credentials
+from sqlalchemy import delete
 from werkzeug.test import Client, EnvironBuilder, TestResponse
 from werkzeug.wrappers import Response
 
@@ -34,6 +38,7 @@ from ecr_emulator.app import Application, create_app
 from ecr_emulator.clock import SettableClock
 from ecr_emulator.config import Settings
 from ecr_emulator.db import migrate
+from ecr_emulator.db.jobs_table import jobs
 from tests.support.images import Blob, Image, Index
 
 ACCOUNT = "123456789012"
@@ -82,11 +87,31 @@ class App:
 
     def close(self) -> None:
         """Close what the tests opened."""
+        self._close_others()
+        self.application.close()
+
+    def make_new(self) -> bool:
+        """Make it as good as new; say whether that could be done."""
+        self._close_others()
+        self._tokens.clear()
+        self.clock.advance(datetime.now(timezone.utc) - self.clock.now())
+        if self.request("POST", "/_emulator/reset").status_code != 200:
+            return False
+        # What recurs stays queued over a reset, at times of a clock that may be set back now.
+        with self.application._database.write() as connection:
+            connection.execute(delete(jobs))
+        # By a connection that knows nothing: others would not see what a test did to the file.
+        with contextlib.closing(sqlite3.connect(self.folder / "registry.sqlite3")) as raw:
+            if raw.execute("PRAGMA integrity_check").fetchone() != ("ok",):
+                return False
+        return {path.name for path in self.folder.iterdir()} <= _FILES
+
+    def _close_others(self) -> None:
         for process in self._processes:
             process.close()
         for client in self._lent:
             client.give_back()
-        self.application.close()
+        self._processes, self._lent = [], []
 
     def ecr(
         self,
@@ -396,17 +421,32 @@ def _session() -> boto3.session.Session:
 def _migrated_database() -> Path:
     """Return a database with the schema in it: a copy is made faster than a migration."""
     folder = Path(tempfile.mkdtemp(prefix="ecr-emulator-tests-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = folder / "registry.sqlite3"
     migrate.upgrade(f"sqlite:///{path}")
     return path
 
 
+#: Applications that no test uses now, emptied. A new one takes as long as many a test, and has
+#: to compile all its SQL again.
+_idle_apps: list[App] = []
+#: What a data folder holds.
+_FILES = {
+    "blobs",
+    "uploads",
+    *(f"registry.sqlite3{ending}" for ending in ("", "-wal", "-shm")),
+}
+
+
 @pytest.fixture
-def app(tmp_path: Path) -> Iterator[App]:
-    """A fresh application."""
-    made = App(tmp_path / "data")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
+    """An application with nothing in it, whose clock shows the machine's time."""
+    if _idle_apps and _idle_apps[-1].make_new():
+        made = _idle_apps.pop()
+    else:
+        made = App(tmp_path_factory.mktemp("app") / "data")
     yield made
-    made.close()
+    _idle_apps.append(made)
 
 
 @pytest.fixture
