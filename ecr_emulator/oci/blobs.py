@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -11,10 +12,12 @@ from ecr_emulator.oci.byte_ranges import UnsatisfiableRange, matches_etag, parse
 from ecr_emulator.oci.context import Context
 from ecr_emulator.oci.errors import OciError, unsupported
 from ecr_emulator.oci.http import Headers, Request, Response
-from ecr_emulator.registry.arriving_layers import ArrivingLayer
+from ecr_emulator.registry.arriving_layers import ArrivingLayer, LayerChunks
 from ecr_emulator.registry.core import Registry
-from ecr_emulator.registry.errors import LayersNotFound
+from ecr_emulator.registry.errors import LayersNotFound, RegistryError
 from ecr_emulator.registry.layers import Layer
+
+logger = logging.getLogger(__name__)
 
 #: Up to this many bytes a blob is read and sent in one piece.
 _ONE_PIECE = 256 * 1024
@@ -72,7 +75,7 @@ def serve_layer(
     if isinstance(layer, ArrivingLayer):
         # A range of it is the whole of it: nobody knows yet that the rest is right.
         headers = [*_headers(layer.layer), ("Content-Length", str(layer.layer.size))]
-        return Response(200, headers, layer.chunks())
+        return Response(200, headers, _UntilItFails(layer.chunks()))
     headers = _headers(layer)
     if matches_etag(request.header("If-None-Match"), layer.digest):
         return Response(304, headers)
@@ -122,6 +125,31 @@ class FileChunks:
     def close(self) -> None:
         """Close the file; the server calls it when the client went away."""
         self._file.close()
+
+
+class _UntilItFails:
+    """The bytes of a layer that is on its way; should the rest not come, they end too soon.
+
+    The status is long sent by then. Fewer bytes than the Content-Length tells make the server
+    break the connection off, and so tell the client.
+    """
+
+    def __init__(self, chunks: LayerChunks) -> None:
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._chunks)
+        except RegistryError as error:
+            logger.warning("a layer broke off: %s", error.message)
+            raise StopIteration from None
+
+    def close(self) -> None:
+        """Close what is read; the server calls it in any case."""
+        self._chunks.close()
 
 
 def _headers(layer: Layer) -> Headers:
