@@ -273,6 +273,15 @@ class Settings:
             "HOURS",
         ),
     )
+    stall_timeout: int = _setting(
+        120,
+        SettingInfo(
+            "How many seconds a client may hold up a transfer, in either direction, before it is"
+            " cut off. Needs Linux.",
+            values.whole_number(1, 86400),
+            "SECONDS",
+        ),
+    )
     log_level: str = _setting(
         "info",
         SettingInfo(

@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ecr_emulator.clock import Clock
+from ecr_emulator.stalls import StallGuard
 from ecr_emulator.supervisor import STOP_SIGNALS, Supervisor
 
 if TYPE_CHECKING:
@@ -176,13 +177,14 @@ def _work(
     from granian.log import LogLevels
     from granian.server import MPServer
 
-    application = make_application(settings)
+    application = StallGuard(make_application(settings), settings.stall_timeout)
     # Each worker, so that one that takes another's place shows a certificate of that time.
     pem = _certificate(settings) if settings.tls else None
     forget_request_variables(os.environ)
 
     def load() -> WSGIApplication:
         """Called by Granian as the last thing before it serves."""
+        application.start()
         ready()
         return application
 
@@ -214,8 +216,7 @@ def _work(
     server._ssp, server._sso = None, None
     server._shd = holder(listener.fileno(), False, *backlog)
     server._spawn_worker(0, server._spawn_wsgi_worker, load).inner.run()
-    if hasattr(application, "close"):
-        application.close()
+    application.close()
 
 
 def _certificate(settings: Settings) -> Path:

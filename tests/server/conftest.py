@@ -56,9 +56,15 @@ class Serving:
         workers: int = 2,
         threads: int = 4,
         variables: dict[str, str] | None = None,
+        more: dict[str, Any] | None = None,
         **rest: Any,
     ) -> None:
-        settings = {"data_dir": str(folder), "workers": workers, "threads": threads}
+        """Start it.
+
+        :param more: further settings.
+        :param rest: see :mod:`tests.server.serving`.
+        """
+        settings = {"data_dir": str(folder), "workers": workers, "threads": threads, **(more or {})}
         self._log = folder / "log"
         argument = json.dumps({"make": make, "settings": settings, **rest})
         with self._log.open("wb") as log:
