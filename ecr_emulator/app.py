@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Flask, Response
 
+from ecr_emulator.admin.bills import bills_blueprint
 from ecr_emulator.admin.events import events_blueprint
 from ecr_emulator.admin.identities import identities_blueprint
 from ecr_emulator.admin.lifecycle import lifecycle_blueprint
@@ -150,6 +151,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     flask.register_blueprint(lifecycle_blueprint(registry))
     flask.register_blueprint(events_blueprint(registry.event_log))
     flask.register_blueprint(scan_findings_blueprint(registry, check_findings))
+    flask.register_blueprint(bills_blueprint(registry))
     flask.register_error_handler(404, _not_found)
     flask.register_error_handler(405, _not_found)
     jobs = JobWorker(

@@ -18,6 +18,7 @@ from ecr_emulator.jobs.worker import JobFunction
 from ecr_emulator.registry.account_settings import AccountSettings
 from ecr_emulator.registry.backfill_work import BackfillWork
 from ecr_emulator.registry.backfills import Backfills
+from ecr_emulator.registry.bills import BillsOfMaterials
 from ecr_emulator.registry.creation_template_store import CreationTemplates
 from ecr_emulator.registry.event_delivery import EventDelivery, EventTarget
 from ecr_emulator.registry.event_log import EventLog
@@ -148,6 +149,7 @@ class Registry:
         self.scan_pins = ScanPins(database, clock, events.scan_ended)
         self.vulnerabilities = VulnerabilityDatabase(database, self.jobs, clock)
         examiner = ImageExaminer(database, blob_store, self.vulnerabilities, clock)
+        self.bills = BillsOfMaterials(database, examiner, clock)
         self._scan_work = ScanWork(database, scan_queue, examiner, clock, events.scan_ended)
         self.lifecycle_policies = LifecyclePolicies(database, clock)
         self.lifecycle_previews = LifecyclePreviews(database, clock)

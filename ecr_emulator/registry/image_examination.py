@@ -15,6 +15,7 @@ from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import manifests
 from ecr_emulator.digests import is_digest
+from ecr_emulator.media_types import FOREIGN_LAYER_TYPES
 from ecr_emulator.registry.images import Image, tags_of_images
 from ecr_emulator.registry.repository import Repository
 from ecr_emulator.registry.scan_findings import ScannedImage, basic_findings, enhanced_findings
@@ -87,6 +88,14 @@ class ImageExaminer:
             _short_text(config.get("author")),
         )
         return self._look_up(inventory, scanned, scan_type)
+
+    def inventory(self, image: Image) -> Inventory:
+        """Return all that is installed in an image.
+
+        :raises LayerError: a layer cannot be read, or there is more than a scan reads.
+        """
+        manifest, _ = self._manifest_and_tags(image)
+        return self._inventory(manifest, with_languages=True)
 
     def _look_up(self, inventory: Inventory, scanned: ScannedImage, scan_type: str) -> ScanResult:
         with_languages = scan_type == ENHANCED
@@ -167,7 +176,7 @@ def _layer_digests(manifest: dict[str, Any]) -> list[str]:
     return [
         layer["digest"]
         for layer in (layers if isinstance(layers, list) else ())
-        if is_digest(layer["digest"]) and not layer.get("urls")
+        if layer["mediaType"] not in FOREIGN_LAYER_TYPES or not layer.get("urls")
     ]
 
 

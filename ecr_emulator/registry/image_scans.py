@@ -117,7 +117,7 @@ class ImageScans:
         """
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
-            image = _find(connection, repository, image_id)
+            image = find_image_or_raise(connection, repository, image_id)
             if scanning_configuration(connection, key).scan_type == ENHANCED:
                 # Observed.
                 raise ValidationFailure("This feature is disabled")
@@ -146,7 +146,7 @@ class ImageScans:
         """
         with self._database.read() as connection:
             repository = find_repository(connection, key, name)
-            image = _find(connection, repository, image_id)
+            image = find_image_or_raise(connection, repository, image_id)
             configuration = scanning_configuration(connection, key)
             query = select(image_scans).where(
                 image_scans.c.image_id == image.id,
@@ -212,7 +212,11 @@ class ImageScans:
         )
 
 
-def _find(connection: Connection, repository: Repository, image_id: ImageId) -> Image:
+def find_image_or_raise(connection: Connection, repository: Repository, image_id: ImageId) -> Image:
+    """Return the image that *image_id* names.
+
+    :raises ImageNotFound: there is none, or nothing is named.
+    """
     # Without digest and tag it would be any image.
     image = find_image(connection, repository, image_id) if image_id != ImageId() else None
     if image is None:
