@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, exists, select, text
 
 from ecr_emulator.blobs.store import BlobMissing, BlobStore, UploadBusy
 from ecr_emulator.db.engine import Database
@@ -24,6 +24,7 @@ from ecr_emulator.db.schema import (
     repositories,
     uploads,
 )
+from ecr_emulator.db.upstream_tables import partial_images
 from ecr_emulator.digests import algorithm_of, digest_bytes, new_hash
 
 _READ_SIZE = 1 << 20
@@ -239,7 +240,8 @@ class StoreCheck:
             select(*_IMAGE, image_layers.c.digest.label("layer"))
             .join(images, images.c.repository_id == repositories.c.id)
             .join(image_layers, image_layers.c.image_id == images.c.id)
-            .where(~has)
+            # Of cached images the layers come as clients pull them.
+            .where(~has, ~exists().where(partial_images.c.image_id == images.c.id))
             .order_by(images.c.id)
         )
         with self._database.read() as connection:

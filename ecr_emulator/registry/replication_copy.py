@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, bindparam, select
+from sqlalchemy import Connection, and_, bindparam, select
 
 from ecr_emulator import media_types
 from ecr_emulator.clock import Clock
@@ -63,6 +63,19 @@ _SOURCE_MANIFEST = (
     .where(*_AT_SOURCE)
 )
 
+
+#: The layers that an image names and its repository has: a cached one may lack some yet.
+_LAYERS_AT_SOURCE = (
+    select(image_layers.c.digest)
+    .join(images, images.c.id == image_layers.c.image_id)
+    .join(
+        layers,
+        and_(
+            layers.c.repository_id == images.c.repository_id,
+            layers.c.digest == image_layers.c.digest,
+        ),
+    )
+)
 
 #: The failure code of a replication that broke off for a reason nobody foresaw (likeliest: the
 #: API reference documents no values).
@@ -191,7 +204,7 @@ class ImageCopier:
         repository = self._destination(connection, route)
         image = find_image(connection, repository, ImageId(digest=digest))
         if image is None:
-            query = select(image_layers.c.digest).where(image_layers.c.image_id == original_id)
+            query = _LAYERS_AT_SOURCE.where(image_layers.c.image_id == original_id)
             for layer in connection.execute(query).scalars().all():
                 insert_once(
                     connection, layers, repository_id=repository.id, digest=layer, linked_at=now

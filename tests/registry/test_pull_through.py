@@ -21,6 +21,9 @@ from typing import Any
 
 import pytest
 
+from ecr_emulator.blobs.filesystem import FilesystemBlobStore
+from ecr_emulator.db.engine import Database
+from ecr_emulator.registry.fsck import StoreCheck
 from tests.aws.ecr.test_creation_templates import create as create_template
 from tests.support.app import ACCOUNT, REGION, App, OciCaller
 from tests.support.fake_upstream import FakeUpstream
@@ -301,6 +304,35 @@ class TestWhatWaitsForTheWhole:
         app.run_jobs()
         (copied,) = elsewhere.describe_images(repositoryName="quay/team/app")["imageDetails"]
         assert copied["imageTags"] == ["1"]
+
+    def test_what_is_pushed_on_before_is_not_replicated(
+        self, app: App, oci: OciCaller, ecr: Any, upstream: FakeUpstream, image: Image
+    ) -> None:
+        ecr.put_replication_configuration(
+            replicationConfiguration={
+                "rules": [{"destinations": [{"region": "eu-west-1", "registryId": ACCOUNT}]}]
+            }
+        )
+        oci.expect(200, "GET", "/v2/quay/team/app/manifests/1")
+        # A layer that somebody else has, and this repository has not: no way to get it.
+        ecr.create_repository(repositoryName="private")
+        oci.push_blob("private", image.blobs[0].data)
+        body = image.manifest.data.decode()
+        ecr.put_image(repositoryName="quay/team/app", imageManifest=body, imageTag="mine")
+        app.run_jobs()
+        (status,) = ecr.describe_image_replication_status(
+            repositoryName="quay/team/app", imageId={"imageTag": "mine"}
+        )["replicationStatuses"]
+        assert (status["status"], status["failureCode"]) == ("FAILED", "LayersNotFound")
+
+    def test_it_is_no_damage(self, app: App, oci: OciCaller, image: Image) -> None:
+        oci.expect(200, "GET", "/v2/quay/team/app/manifests/1")
+        database = Database(app.settings.database_url, durability="relaxed")
+        store = FilesystemBlobStore(app.folder, durability="relaxed")
+        try:
+            assert list(StoreCheck(database, store).run()) == []
+        finally:
+            database.close()
 
     def test_an_index_is_whole_with_its_children(
         self, app: App, oci: OciCaller, ecr: Any, upstream: FakeUpstream
