@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import subprocess
@@ -23,7 +22,7 @@ from ecr_emulator.db import schema
 from ecr_emulator.db.engine import Database
 from ecr_emulator.registry.garbage import EVERY, Collected, Garbage
 from tests.support.app import App, OciCaller
-from tests.support.images import OCI_MANIFEST, Blob, make_image, make_layer, sha256
+from tests.support.images import make_image, make_layer, manifest_of
 
 NOTHING = Collected(0, 0, 0, 0)
 GRACE = timedelta(hours=24)
@@ -396,18 +395,6 @@ class TestHowItIsCalled:
         assert gc("--garbage-grace", "0") == "removed 0 uploads, 0 layers, 0 blobs: 0 bytes\n"
 
 
-def manifest_of(config: Blob, layers: list[Blob]) -> bytes:
-    """Return the manifest of an image."""
-    return json.dumps(
-        {
-            "schemaVersion": 2,
-            "mediaType": OCI_MANIFEST,
-            "config": config.descriptor(),
-            "layers": [layer.descriptor() for layer in layers],
-        }
-    ).encode()
-
-
 def test_a_race_of_pushes_mounts_deletes_and_collectors(
     app: App, store: Store, repository: str
 ) -> None:
@@ -445,7 +432,7 @@ def test_a_race_of_pushes_mounts_deletes_and_collectors(
                 assert found.data == blob.data
             image = manifest_of(config, some)
             path = f"/v2/{name}/manifests/v{turn}"
-            caller.expect(201, "PUT", path, image, {"Content-Type": OCI_MANIFEST})
+            caller.expect(201, "PUT", path, image.data, {"Content-Type": image.media_type})
             for blob in (config, *some):
                 found = caller.expect(200, "GET", f"/v2/{name}/blobs/{blob.digest}")
                 assert found.data == blob.data
@@ -455,7 +442,7 @@ def test_a_race_of_pushes_mounts_deletes_and_collectors(
                 client.delete_repository(repositoryName=name, force=True)
                 client.create_repository(repositoryName=name)
             elif fate == 1:
-                caller.expect(202, "DELETE", f"/v2/{name}/manifests/{sha256(image)}")
+                caller.expect(202, "DELETE", f"/v2/{name}/manifests/{image.digest}")
                 for blob in some:
                     caller.request("DELETE", f"/v2/{name}/blobs/{blob.digest}")
         client.delete_repository(repositoryName=name, force=True)

@@ -106,17 +106,21 @@ def make_image(
             "history": [{"created_by": f"layer {number}"} for number in range(layers)],
         },
     )
+    return Image(manifest_of(config, blobs, docker), config, blobs, architecture)
+
+
+def manifest_of(config: Blob, layers: Sequence[Blob], docker: bool = False) -> Blob:
+    """Return the manifest of an image made of *config* and *layers*."""
     media_type = DOCKER_MANIFEST if docker else OCI_MANIFEST
-    manifest = _json(
+    return _json(
         media_type,
         {
             "schemaVersion": 2,
             "mediaType": media_type,
             "config": config.descriptor(),
-            "layers": [blob.descriptor() for blob in blobs],
+            "layers": [layer.descriptor() for layer in layers],
         },
     )
-    return Image(manifest, config, blobs, architecture)
 
 
 def make_index(images: Sequence[Image], docker: bool = False) -> Index:
