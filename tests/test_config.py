@@ -191,12 +191,12 @@ def test_a_named_file_must_be_there(tmp_path: Path) -> None:
 
 def test_a_password_is_repeated_nowhere() -> None:
     with pytest.raises(SettingError) as caught:
-        load_settings({"database_url": "mysql://user:secret@db/ecr"}, {})
+        load_settings({"database_url": "mysql://user:pa55word@db/ecr"}, {})
     assert str(caught.value) == (
         "setting database_url (--database-url): the value is not a database URL"
         " (sqlite:///path or postgresql://...)"
     )
-    assert "secret" not in repr(Settings(database_url="postgresql://user:secret@db/ecr"))
+    assert "pa55word" not in repr(Settings(database_url="postgresql://user:pa55word@db/ecr"))
 
 
 @pytest.mark.parametrize(
