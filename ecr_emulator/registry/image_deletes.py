@@ -135,12 +135,30 @@ def indexes_listing(
 
     :param archived: whether those in the archive are to be named too.
     """
+    listed = parents_of(connection, repository.id, [image.digest], archived=archived)
+    return [parent for _, parent in listed]
+
+
+def parents_of(
+    connection: Connection, repository_id: int, digests: Sequence[str], *, archived: bool = True
+) -> list[tuple[str, str]]:
+    """Return which indexes of a repository list which images.
+
+    :param digests: those of the images, of which there must be a few hundred at most.
+    :param archived: whether indexes in the archive are to be named too.
+    :returns: pairs of an image's digest and an index's, the indexes in the order of their pushes.
+    """
     query = (
-        select(images.c.digest)
-        .join(image_children, image_children.c.image_id == images.c.id)
-        .where(images.c.repository_id == repository.id, image_children.c.digest == image.digest)
+        select(image_children.c.digest, images.c.digest)
+        .join(images, images.c.id == image_children.c.image_id)
+        .where(
+            image_children.c.digest.in_(digests),
+            # The sum keeps SQLite from going through all images of the repository, which it
+            # takes for few, instead of through the few that list these.
+            images.c.repository_id + 0 == repository_id,
+        )
         .order_by(images.c.id)
     )
     if not archived:
         query = query.where(images.c.status != ARCHIVED)
-    return list(connection.execute(query).scalars())
+    return [(child, parent) for child, parent in connection.execute(query)]

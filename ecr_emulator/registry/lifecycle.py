@@ -9,8 +9,9 @@ an image that changed since the evaluation is left for the next run.
 from __future__ import annotations
 
 import logging
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -49,7 +50,7 @@ from ecr_emulator.registry.storage_classes import StorageClasses
 logger = logging.getLogger(__name__)
 
 #: Images dealt with in one transaction.
-_STEP = 100
+_STEP = 25
 
 _Affected = AffectedImage | FollowingReferrer
 ExecutionHook = Callable[[Connection, Repository, PolicyExecution], None]
@@ -147,14 +148,19 @@ class Lifecycle:
         expired: list[str] = []
         archived: list[str] = []
         ordered = list(_in_order(evaluation))
-        for start in range(0, len(ordered), _STEP):
+        for start in _with_pauses(range(0, len(ordered), _STEP)):
             with self._database.write() as connection:
                 held = find_job_target(connection, job_target(repository), for_update=True)
                 if held is None or _policy_text(connection, held.id) != text:
                     break
                 actions: list[tuple[ImageFacts, int]] = []
-                for entry in ordered[start : start + _STEP]:
-                    if not _is_unchanged(connection, repository, facts[entry.digest]):
+                step = ordered[start : start + _STEP]
+                digests = [entry.digest for entry in step]
+                now_facts = {
+                    fact.digest: fact for fact in image_facts(connection, held.id, digests)
+                }
+                for entry in step:
+                    if not _is_unchanged(facts[entry.digest], now_facts.get(entry.digest)):
                         continue
                     if entry.action == EXPIRE:
                         done = self._expire(connection, repository, entry.digest)
@@ -221,6 +227,18 @@ class Lifecycle:
                 after = referrers[-1].id
 
 
+def _with_pauses(steps: Iterable[int]) -> Iterator[int]:
+    """Yield *steps*; after each pause for as long as it took, but no longer than a second.
+
+    That is for other writers: with SQLite they try for their turn every tenth of a second, and
+    there is no queue in which they would be next.
+    """
+    for step in steps:
+        began = time.monotonic()
+        yield step
+        time.sleep(min(time.monotonic() - began, 1.0))
+
+
 def _policy_text(connection: Connection, repository_id: int) -> str | None:
     query = select(lifecycle_policies.c.policy_text).where(
         lifecycle_policies.c.repository_id == repository_id
@@ -250,16 +268,12 @@ def _in_order(evaluation: Evaluation) -> Iterator[_Affected]:
             pending.extend(reversed(followers.pop(entry.digest, ())))
 
 
-def _is_unchanged(connection: Connection, repository: Repository, facts: ImageFacts) -> bool:
+def _is_unchanged(then: ImageFacts, now: ImageFacts | None) -> bool:
     """Say whether an image is still what was evaluated; its parents are seen to elsewhere."""
-    for now in image_facts(connection, repository.id, facts.digest):
-        return (now.tags, now.storage_class, now.last_pulled_at, now.last_activated_at) == (
-            facts.tags,
-            facts.storage_class,
-            facts.last_pulled_at,
-            facts.last_activated_at,
-        )
-    return False
+    return now is not None and (
+        (now.tags, now.storage_class, now.last_pulled_at, now.last_activated_at)
+        == (then.tags, then.storage_class, then.last_pulled_at, then.last_activated_at)
+    )
 
 
 def _has_gone(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, delete, insert, or_, select, update
+from sqlalchemy import Connection, Row, Text, cast, delete, insert, or_, select, update
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
@@ -170,11 +170,17 @@ class LifecyclePreviews:
         if tag_status in (TAGGED, UNTAGGED):
             query = query.where(columns.is_tagged == (tag_status == TAGGED))
         if image_ids is not None:
-            digests = [item.digest for item in image_ids if item.digest is not None]
-            wanted: ColumnElement[bool] = columns.digest.in_(digests)
-            if any(item.digest is None for item in image_ids):
-                wanted = or_(wanted, columns.is_tagged)
-            query = query.where(wanted)
+            # More than is asked for, as the text of a list of tags may hold a tag's otherwise.
+            query = query.where(
+                or_(
+                    columns.digest.in_([item.digest for item in image_ids if item.digest]),
+                    *(
+                        cast(columns.tags, Text).contains(f'"{item.tag}"', autoescape=True)
+                        for item in image_ids
+                        if item.tag and not item.digest
+                    ),
+                )
+            )
         found = [_result(row) for row in self._database.reader().execute(query)]
         if image_ids is None:
             return found
