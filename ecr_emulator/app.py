@@ -107,6 +107,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
         secrets=read_secrets(Path(settings.secrets)) if settings.secrets else Secrets(),
         max_manifest=settings.max_manifest,
         event_targets=open_targets(settings.event_targets, durability=settings.durability),
+        api_call_events=settings.api_call_events,
         garbage_grace=timedelta(hours=settings.garbage_grace),
     )
     identities = Identities(database, clock)

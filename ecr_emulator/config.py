@@ -238,6 +238,15 @@ class Settings:
             default_text="none",
         ),
     )
+    api_call_events: bool = _setting(
+        False,
+        SettingInfo(
+            "Write down every API call as an event too, as CloudTrail records it. It costs a"
+            " write a call.",
+            values.yes_no,
+            flag=True,
+        ),
+    )
     strict_ecr: bool = _setting(
         False,
         SettingInfo(

@@ -6,6 +6,7 @@ JSON protocol carries ECR's operations in ``X-Amz-Target``; the Query protocol S
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 from collections.abc import Mapping
@@ -18,6 +19,7 @@ from ecr_emulator.auth.canonical import SignedRequest
 from ecr_emulator.auth.failures import AuthenticationFailure
 from ecr_emulator.auth.origins import Origins
 from ecr_emulator.auth.sigv4 import SignatureVerifier
+from ecr_emulator.auth.user_identity import user_identity
 from ecr_emulator.aws import errors, sts
 from ecr_emulator.aws.ecr import operations as ecr_operations
 from ecr_emulator.aws.ecr.context import EcrContext
@@ -29,6 +31,7 @@ from ecr_emulator.aws.operations import Operations
 from ecr_emulator.aws.sts import StsServices
 from ecr_emulator.endpoints import Endpoint, is_host
 from ecr_emulator.policy.context import Origin
+from ecr_emulator.registry.api_calls import INTERNAL_FAILURE, ApiCall
 from ecr_emulator.storage_failure import StorageFailure
 from ecr_emulator.wsgi_body import BodyError, BodyReader, BodyTooLarge
 
@@ -72,7 +75,7 @@ class AwsDoor:
                     signed, self.verifier, self.sts_services, request_id, self._origin()
                 )
                 return Response(text, status, headers)
-            body = self._call_json(signed, _endpoint(request.environ))
+            body = self._call_json(signed, _endpoint(request.environ), request_id)
             return _json_response(200, body, request_id)
         except AwsError as error:
             status, body, _ = errors.render_error(error)
@@ -87,7 +90,7 @@ class AwsDoor:
             status, body, _ = errors.render_error(errors.server_exception())
             return _json_response(status, body, request_id)
 
-    def _call_json(self, signed: SignedRequest, endpoint: Endpoint) -> bytes:
+    def _call_json(self, signed: SignedRequest, endpoint: Endpoint, request_id: str) -> bytes:
         prefix, _, name = signed.headers.get("x-amz-target", "").partition(".")
         if prefix not in _APIS:
             raise errors.unknown_operation()
@@ -101,10 +104,55 @@ class AwsDoor:
         context = context_of_api(
             self.services, caller.principal, caller.region, endpoint, self._origin()
         )
-        return operations.dispatch(name, context, signed.body)
+        if not self.services.registry.api_calls.enabled:
+            return operations.dispatch(name, context, signed.body)
+        return _dispatch_and_record(operations, name, context, signed.body, request_id)
 
     def _origin(self) -> Origin:
         return self.origins.of_request(request.environ)
+
+
+def _dispatch_and_record(
+    operations: Operations[Any], name: str, context: CallContext, body: bytes, request_id: str
+) -> bytes:
+    """Serve a call and record it.
+
+    :raises AwsError: the operation refuses.
+    """
+    answer: bytes | None = None
+    error: tuple[str, str | None] | None = INTERNAL_FAILURE
+    try:
+        answer = operations.dispatch(name, context, body)
+        error = None
+        return answer
+    except AwsError as refusal:
+        # CloudTrail's name of it has no ending.
+        is_denied = refusal.code == "AccessDeniedException"
+        error = "AccessDenied" if is_denied else refusal.code, refusal.message
+        raise
+    finally:
+        context.registry.api_calls.record(
+            ApiCall(
+                key=context.home,
+                name=name,
+                identity=user_identity(context.principal),
+                source_ip=context.origin.source_ip,
+                user_agent=context.origin.user_agent,
+                parameters=_members(body),
+                answer=None if answer is None else _members(answer),
+                error=error,
+                request_id=request_id,
+            )
+        )
+
+
+def _members(body: bytes) -> dict[str, Any] | None:
+    """Return the members of a JSON body, or ``None`` if it is no object."""
+    try:
+        members = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    return members if isinstance(members, dict) else None
 
 
 def _signed_request(environ: Mapping[str, Any], max_body: int) -> SignedRequest:

@@ -9,6 +9,7 @@ from typing import Any
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.auth.urls import PATH_PREFIX, ExpiredUrl, InvalidUrl
 from ecr_emulator.oci import blobs
+from ecr_emulator.oci.api_calls import answer_and_record
 from ecr_emulator.oci.authentication import NotAuthenticated
 from ecr_emulator.oci.context import Context, DoorServices
 from ecr_emulator.oci.errors import OciError, from_registry_error, unsupported
@@ -74,7 +75,8 @@ class OciDoor:
         caller = self._services.authenticator.authenticate(request)
         route = find_route(request.method, request.path)
         name = route.name
-        return route.handler(Context(self._services, request, caller, name, route.reference, name))
+        context = Context(self._services, request, caller, name, route.reference, name)
+        return answer_and_record(context, route)
 
     def _download(self, request: Request) -> Response:
         """``GET /_layers/…``: a layer, by a link that carries its own permission."""

@@ -16,6 +16,7 @@ from ecr_emulator.db.schema import installation
 from ecr_emulator.jobs.queue import JobQueue
 from ecr_emulator.jobs.worker import JobFunction
 from ecr_emulator.registry.account_settings import AccountSettings
+from ecr_emulator.registry.api_calls import ApiCalls
 from ecr_emulator.registry.backfill_work import BackfillWork
 from ecr_emulator.registry.backfills import Backfills
 from ecr_emulator.registry.bills import BillsOfMaterials
@@ -77,6 +78,7 @@ class Registry:
     :param secrets: the credentials for them.
     :param max_manifest: the largest manifest that is cached, in bytes.
     :param event_targets: who is told of events.
+    :param api_call_events: whether API calls are events too.
     :param garbage_grace: how long uploads and layers that no image names are kept.
     """
 
@@ -92,6 +94,7 @@ class Registry:
         max_manifest: int,
         garbage_grace: timedelta,
         event_targets: Sequence[EventTarget] = (),
+        api_call_events: bool = False,
     ) -> None:
         self.jobs = JobQueue(database, clock)
         self._database = database
@@ -99,6 +102,7 @@ class Registry:
         deliveries = DeliveryQueue([target.name for target in event_targets])
         self.event_log = EventLog(database, clock, deliveries)
         self.events = events = RegistryEvents(self.event_log)
+        self.api_calls = ApiCalls(self.event_log, clock, enabled=api_call_events)
         self._event_delivery = EventDelivery(database, clock, event_targets)
         self.account_settings = AccountSettings(database)
         self.repositories = Repositories(database, clock)
