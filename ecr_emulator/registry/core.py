@@ -28,6 +28,7 @@ from ecr_emulator.registry.events import RegistryEvents
 from ecr_emulator.registry.garbage import COLLECT, EVERY, Garbage
 from ecr_emulator.registry.image_deletes import ImageDeletes
 from ecr_emulator.registry.image_examination import ImageExaminer
+from ecr_emulator.registry.image_imports import ImageImports
 from ecr_emulator.registry.image_push import ImagePush
 from ecr_emulator.registry.image_reads import ImageReads
 from ecr_emulator.registry.image_scans import ImageScans
@@ -135,11 +136,12 @@ class Registry:
         client = UpstreamClient(upstreams, max_manifest)
         self.pull_through_rules = PullThroughRules(database, upstreams, client, secrets, clock)
         sources = UpstreamSources(database, self.images, self.layers, upstreams, client, secrets)
-        self.cached_images = PullThrough(
-            database, blob_store, self.images, self.pushes, sources, clock
+        imports = ImageImports(
+            database, blob_store, self.pushes, sources, clock, events.pulled_through
         )
+        self.cached_images = PullThrough(database, self.images, imports, sources, clock)
         self.cached_layers = PullThroughLayers(
-            database, blob_store, self.layers, self.cached_images, sources, clock
+            database, blob_store, self.layers, imports, sources, clock
         )
         self.replication = ReplicationConfigurations(database)
         self.replication_log = ReplicationLog(database, events.replicated)

@@ -10,51 +10,31 @@ upstream cannot be asked).
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import bindparam, select, update
 
 from ecr_emulator.arns import RegistryKey
-from ecr_emulator.blobs.store import BlobStore, StorageFull
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
-from ecr_emulator.db.schema import image_children, image_tags, images, repositories
-from ecr_emulator.digests import is_digest
-from ecr_emulator.registry.creation_templates import PULL_THROUGH_CACHE, create_from_template
+from ecr_emulator.db.schema import image_tags, repositories
 from ecr_emulator.registry.errors import (
-    ImageAlreadyExists,
     ImageNotFound,
-    ImageTagAlreadyExists,
-    InvalidParameter,
     RepositoryNotFound,
-    ServerFailure,
 )
-from ecr_emulator.registry.image_push import ImagePush
+from ecr_emulator.registry.image_imports import ImageImports, Permit, mark_checked
 from ecr_emulator.registry.image_reads import ImageFailure, ImageReads
-from ecr_emulator.registry.images import Image, ImageId, StoredManifest, find_image, is_tag
-from ecr_emulator.registry.manifests import parse_manifest
-from ecr_emulator.registry.partial_images import note_partial, whole_images
+from ecr_emulator.registry.images import ImageId, StoredManifest, find_image
 from ecr_emulator.registry.pull_through_errors import (
-    ACCESS_DENIED,
     REASONS,
-    TOO_MANY_REQUESTS,
-    UNAVAILABLE,
     UpstreamImageFailure,
 )
-from ecr_emulator.registry.repository import Repository, find_repository
+from ecr_emulator.registry.repository import find_repository
 from ecr_emulator.registry.upstream_sources import (
-    SecretMissing,
-    Source,
-    UpstreamRepository,
     UpstreamSources,
 )
-from ecr_emulator.registry.upstream_turns import TurnNeverCame, my_turn, turn_id
 from ecr_emulator.upstreams.client import (
-    ANSWER_SECONDS,
-    PulledManifest,
-    UpstreamBusy,
-    UpstreamDenied,
     UpstreamError,
     UpstreamMissing,
 )
@@ -66,10 +46,6 @@ TAG_AGE = timedelta(hours=24)
 #: How long after an upstream could not be asked it is asked again (our own: the guide says
 #: nothing, and a client must not wait for it on each pull).
 RETRY_AFTER = timedelta(seconds=60)
-
-#: Refuses, by an exception of the door's own, unless the caller may do an action of ECR's on
-#: the repository: ``BatchImportUpstreamImage``, ``CreateRepository``.
-Permit = Callable[[str], None]
 
 _CHECKED_AT = (
     select(image_tags.c.tag, image_tags.c.upstream_checked_at)
@@ -90,16 +66,14 @@ class PullThrough:
     def __init__(
         self,
         database: Database,
-        blobs: BlobStore,
         images: ImageReads,
-        pushes: ImagePush,
+        imports: ImageImports,
         sources: UpstreamSources,
         clock: Clock,
     ) -> None:
         self._database = database
-        self._blobs = blobs
         self._images = images
-        self._pushes = pushes
+        self._imports = imports
         self._sources = sources
         self._clock = clock
 
@@ -114,7 +88,7 @@ class PullThrough:
         try:
             stored = self._images.manifest(key, name, image_id)
         except (RepositoryNotFound, ImageNotFound):
-            if not self._import(key, name, image_id, permit):
+            if not self._imports.import_image(key, name, image_id, permit):
                 raise
             return self._images.manifest(key, name, image_id)
         if image_id.tag is None or stored.checked_at is None:
@@ -152,7 +126,7 @@ class PullThrough:
         imported = []
         for image_id in missing:
             try:
-                if self._import(key, name, image_id, permit):
+                if self._imports.import_image(key, name, image_id, permit):
                     imported.append(image_id)
             except UpstreamImageFailure as error:
                 if error.failure_code is None:
@@ -177,97 +151,6 @@ class PullThrough:
                 ImageFailure(item, "ImageNotFound", "Requested image not found") for item in missing
             ]
         return found, [upstream_failures.get(item.image_id, item) for item in failures]
-
-    # -- fetching ---------------------------------------------------------------------------
-
-    def _import(self, key: RegistryKey, name: str, image_id: ImageId, permit: Permit) -> bool:
-        """Cache an image that is not there; say whether it is there now.
-
-        :raises UpstreamImageFailure: the upstream does not give it.
-        """
-        reference = _reference(image_id)
-        source = None if reference is None else self._sources.covering(key, name)
-        if reference is None or source is None:
-            return False
-        state = self._state(key, name, image_id)
-        if state.has_image:
-            # It is archived, which is what the caller is told.
-            return False
-        permit("BatchImportUpstreamImage")
-        if not state.has_repository:
-            permit("CreateRepository")
-        turn = turn_id("image", key.account, key.region, name, reference)
-        try:
-            with my_turn(self._blobs, turn, ANSWER_SECONDS * 2):
-                if self._state(key, name, image_id).has_image:
-                    return True
-                pulled = self._upstream(key, source).manifest(reference)
-                self._store(key, name, pulled, image_id.tag)
-        except UpstreamMissing:
-            return False
-        except UpstreamError as error:
-            raise _image_failure(error) from None
-        except TurnNeverCame:
-            raise UpstreamImageFailure(UNAVAILABLE) from None
-        except StorageFull as error:
-            raise ServerFailure(f"The registry's storage cannot take more: {error}") from None
-        return True
-
-    def _upstream(self, key: RegistryKey, source: Source) -> UpstreamRepository:
-        try:
-            return self._sources.repository(key, source)
-        except SecretMissing:
-            raise UpstreamImageFailure(None) from None
-
-    def _state(self, key: RegistryKey, name: str, image_id: ImageId) -> _State:
-        connection = self._database.reader()
-        try:
-            repository = find_repository(connection, key, name)
-        except RepositoryNotFound:
-            return _State(False, False)
-        return _State(True, find_image(connection, repository, image_id) is not None)
-
-    def _store(self, key: RegistryKey, name: str, pulled: PulledManifest, tag: str | None) -> None:
-        try:
-            manifest = parse_manifest(pulled.body, pulled.media_type)
-        except InvalidParameter:
-            logger.warning("the upstream of %s answered what is no manifest", name)
-            raise UpstreamImageFailure(UNAVAILABLE) from None
-        now = self._clock.now()
-        with self._database.write() as connection:
-            try:
-                repository = find_repository(connection, key, name, for_update=True)
-            except RepositoryNotFound:
-                repository = create_from_template(connection, key, name, PULL_THROUGH_CACHE, now)
-            try:
-                pushed = self._pushes.put_in(
-                    connection,
-                    repository,
-                    manifest,
-                    pulled.digest,
-                    pulled.body,
-                    tag=tag,
-                    partial=True,
-                )
-            except ImageAlreadyExists:
-                pass
-            except ImageTagAlreadyExists:
-                # The tag stays with what it was first cached as.
-                pass
-            else:
-                _raise_size_of_indexes(connection, repository, pushed.image)
-                note_partial(connection, pushed.image, tag)
-                self._announce(connection, repository, pushed.image.digest)
-            if tag is not None:
-                _mark_checked(connection, repository, tag, now)
-
-    def _announce(self, connection: Connection, repository: Repository, digest: str) -> None:
-        for image, tag in whole_images(connection, repository, digest):
-            self._pushes.announce(connection, repository, image, tag)
-
-    def announce_whole(self, connection: Connection, repository: Repository, digest: str) -> None:
-        """Set going what waited for the layer *digest* to come (see :mod:`.partial_images`)."""
-        self._announce(connection, repository, digest)
 
     # -- cached tags ------------------------------------------------------------------------
 
@@ -312,9 +195,8 @@ class PullThrough:
         if cached is None or claimed.rowcount != 1:
             return
         try:
-            upstream = self._upstream(key, source)
-            if upstream.digest(tag) != cached.digest:
-                self._store(key, name, upstream.manifest(tag), tag)
+            if self._imports.upstream(key, source).digest(tag) != cached.digest:
+                self._imports.fetch(key, name, source, ImageId(tag=tag))
         except UpstreamMissing:
             # It is gone there; what is cached is served on.
             pass
@@ -322,50 +204,4 @@ class PullThrough:
             logger.warning("%s:%s is served as cached: %s", name, tag, type(error).__name__)
             return
         with self._database.write() as connection:
-            _mark_checked(connection, repository, tag, now)
-
-
-class _State:
-    """What the registry has of what is pulled."""
-
-    def __init__(self, has_repository: bool, has_image: bool) -> None:
-        self.has_repository = has_repository
-        self.has_image = has_image
-
-
-def _reference(image_id: ImageId) -> str | None:
-    """Return the tag or digest to ask an upstream for; ``None`` when it can have neither."""
-    if image_id.digest is not None:
-        valid = image_id.tag is None and is_digest(image_id.digest)
-        return image_id.digest if valid else None
-    return image_id.tag if image_id.tag is not None and is_tag(image_id.tag) else None
-
-
-def _image_failure(error: UpstreamError) -> UpstreamImageFailure:
-    if isinstance(error, UpstreamDenied):
-        return UpstreamImageFailure(ACCESS_DENIED)
-    return UpstreamImageFailure(
-        TOO_MANY_REQUESTS if isinstance(error, UpstreamBusy) else UNAVAILABLE
-    )
-
-
-def _mark_checked(connection: Connection, repository: Repository, tag: str, now: datetime) -> None:
-    connection.execute(
-        update(image_tags)
-        .where(image_tags.c.repository_id == repository.id, image_tags.c.tag == tag)
-        .values(upstream_checked_at=now)
-    )
-
-
-def _raise_size_of_indexes(connection: Connection, repository: Repository, child: Image) -> None:
-    """Make the indexes that list *child* as large as it is: theirs is the largest child's."""
-    listing = select(image_children.c.image_id).where(image_children.c.digest == child.digest)
-    connection.execute(
-        update(images)
-        .where(
-            images.c.repository_id == repository.id,
-            images.c.id.in_(listing),
-            images.c.size < child.size,
-        )
-        .values(size=child.size)
-    )
+            mark_checked(connection, repository, tag, now)

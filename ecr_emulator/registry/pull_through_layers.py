@@ -11,10 +11,10 @@ from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import image_layers, images, manifests, repositories
 from ecr_emulator.registry.arriving_layers import ArrivingLayer, ArrivingLayers, Order
 from ecr_emulator.registry.errors import LayersNotFound, RepositoryNotFound
+from ecr_emulator.registry.image_imports import ImageImports, Permit
 from ecr_emulator.registry.images import ACTIVE
 from ecr_emulator.registry.layers import Layer, Layers, link_blob
 from ecr_emulator.registry.manifests import parse_manifest
-from ecr_emulator.registry.pull_through import Permit, PullThrough
 from ecr_emulator.registry.pull_through_errors import UpstreamLayerFailure
 from ecr_emulator.registry.repository import find_repository
 from ecr_emulator.registry.upstream_sources import SecretMissing, UpstreamSources
@@ -46,13 +46,13 @@ class PullThroughLayers:
         database: Database,
         blobs: BlobStore,
         layers: Layers,
-        images: PullThrough,
+        imports: ImageImports,
         sources: UpstreamSources,
         clock: Clock,
     ) -> None:
         self._database = database
         self._layers = layers
-        self._images = images
+        self._imports = imports
         self._sources = sources
         self._clock = clock
         self._arriving = ArrivingLayers(blobs)
@@ -135,4 +135,4 @@ class PullThroughLayers:
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
             link_blob(connection, repository.id, layer, self._clock.now())
-            self._images.announce_whole(connection, repository, layer.digest)
+            self._imports.announce_whole(connection, repository, layer.digest)

@@ -23,6 +23,8 @@ import pytest
 
 from ecr_emulator.blobs.filesystem import FilesystemBlobStore
 from ecr_emulator.db.engine import Database
+from ecr_emulator.registry.event_log import EventLog
+from ecr_emulator.registry.event_queue import DeliveryQueue
 from ecr_emulator.registry.fsck import StoreCheck
 from tests.aws.ecr.test_creation_templates import create as create_template
 from tests.support.app import ACCOUNT, REGION, App, OciCaller
@@ -648,6 +650,41 @@ class TestPermissions:
         caller = user(*self.READ)
         pull(caller.app.oci(), "quay/team/app", "1", image)
         pull(caller, "quay/team/app", "1", image)
+
+
+class TestEvents:
+    """User guide, "Amazon ECR events and EventBridge", "Event for a pull through cache action"."""
+
+    @pytest.fixture
+    def told(self, app: App) -> Iterator[Any]:
+        database = Database(app.settings.database_url, durability="relaxed")
+        log = EventLog(database, app.clock, DeliveryQueue([]))
+
+        def find() -> list[dict[str, Any]]:
+            found = log.find(detail_type="ECR Pull Through Cache Action", limit=10)
+            return [item.body["detail"] for item in found]
+
+        yield find
+        database.close()
+
+    def test_of_images(
+        self, oci: OciCaller, upstream: FakeUpstream, image: Image, told: Any
+    ) -> None:
+        rule = {
+            "rule-version": "1",
+            "ecr-repository-prefix": "quay",
+            "repository-name": "quay/team/app",
+            "upstream-registry-url": "quay.io",
+            "image-tag": "1",
+        }
+        upstream.failing = 429
+        message = oci.refused(429, "TOOMANYREQUESTS", "GET", "/v2/quay/team/app/manifests/1")
+        failure = {"failure-code": "UpstreamTooManyRequests", "failure-reason": message}
+        assert told() == [{**rule, "sync-status": "FAILURE", **failure}]
+        upstream.failing = 0
+        pull(oci, "quay/team/app", "1", image)
+        digest = {"image-digest": image.manifest.digest}
+        assert told()[1:] == [{**rule, "sync-status": "SUCCESS", **digest}]
 
 
 class TestManyClients:
