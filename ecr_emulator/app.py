@@ -15,6 +15,7 @@ from ecr_emulator.admin.identities import identities_blueprint
 from ecr_emulator.admin.lifecycle import lifecycle_blueprint
 from ecr_emulator.admin.routes import admin_blueprint
 from ecr_emulator.admin.scan_findings import scan_findings_blueprint
+from ecr_emulator.admin.strangers import ADMIN_TOKEN
 from ecr_emulator.auth.access import Access
 from ecr_emulator.auth.credentials import (
     ChainedCredentials,
@@ -145,6 +146,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     verifier = SignatureVerifier(credentials, clock)
     aws = AwsDoor(services, verifier, sts_services, origins, settings.max_json_body)
     flask = Flask("ecr_emulator", static_folder=None)
+    flask.config[ADMIN_TOKEN] = settings.admin_token
     flask.register_blueprint(aws.blueprint())
     flask.register_blueprint(logo_blueprint(registry))
     flask.register_blueprint(admin_blueprint(registry, identities, document))

@@ -5,19 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import IO, Any, TypeVar
 
 import click
 
-from ecr_emulator.config import (
+from ecr_emulator.config import SettingError, Settings, default_text, setting_info
+from ecr_emulator.setting_sources import (
     CONFIG_VARIABLE,
     DEFAULT_CONFIG_FILE,
-    SettingError,
-    Settings,
-    default_text,
     flag_name,
     load_settings,
-    setting_info,
     variable_name,
 )
 
@@ -78,6 +76,20 @@ def settings_of(config_file: str | None, flags: dict[str, object]) -> Settings:
     except OSError as error:
         raise BadSetting(f"setting data_dir: {settings.data_dir}: {error.strerror}") from None
     return settings
+
+
+def check_files(settings: Settings) -> None:
+    """Read the files that the settings name, or end with the one line that says why not."""
+    from ecr_emulator.auth.identities_file import InvalidIdentities, read_identities
+    from ecr_emulator.upstreams.secrets import InvalidSecrets, read_secrets
+
+    try:
+        if settings.identities:
+            read_identities(Path(settings.identities))
+        if settings.secrets:
+            read_secrets(Path(settings.secrets))
+    except (InvalidIdentities, InvalidSecrets) as error:
+        raise BadSetting(str(error)) from None
 
 
 def reachable(settings: Settings) -> str:

@@ -2,29 +2,18 @@
 
 A setting is one field of :class:`Settings`. Its help text and its parser stand beside it, and
 flags, ``ECR_EMULATOR_*`` variables and the keys of the settings file are all made from the
-fields, so that no name or rule is written twice.
+fields (:mod:`ecr_emulator.setting_sources`), so that no name or rule is written twice.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
-import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ecr_emulator import setting_values as values
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # pragma: no cover - the same parser under its older name
-    import tomli as tomllib
-
-ENV_PREFIX = "ECR_EMULATOR_"
-CONFIG_VARIABLE = ENV_PREFIX + "CONFIG"
-DEFAULT_CONFIG_FILE = "ecr-emulator.toml"
 
 
 class SettingError(ValueError):
@@ -69,7 +58,7 @@ def _default_workers() -> int:
 
 @dataclass(frozen=True)
 class Settings:
-    """All settings of a server. Made by :func:`load_settings`, or directly in tests.
+    """All settings of a server: made by :mod:`ecr_emulator.setting_sources`, or directly in tests.
 
     Values are checked and converted on construction (``Settings(data_dir="x")`` holds an absolute
     :class:`~pathlib.Path`), and a bad one raises :class:`SettingError`. An empty `database_url`
@@ -162,6 +151,18 @@ class Settings:
             "strict: signatures and tokens are verified. permissive: any credential is accepted.",
             values.one_of("strict", "permissive"),
             "strict|permissive",
+        ),
+    )
+    admin_token: str = _setting(
+        "",
+        SettingInfo(
+            "Who sends this as `Authorization: Bearer TOKEN` may use the control endpoints below"
+            " /_emulator/, from anywhere, and nobody else. Better by variable or file: flags are"
+            " seen by all users of the machine.",
+            values.optional_token,
+            "TOKEN",
+            secret=True,
+            default_text="none: programs on this machine may use them, no others",
         ),
     )
     identities: str = _setting(
@@ -302,7 +303,7 @@ class Settings:
 
     def __post_init__(self) -> None:
         for item in fields(self):
-            value = _checked(item, getattr(self, item.name), source="")
+            value = checked(item, getattr(self, item.name), source="")
             object.__setattr__(self, item.name, value)
         if not self.database_url:
             path = (self.data_dir / "registry.sqlite3").as_posix()
@@ -325,82 +326,15 @@ def default_text(item: Field[Any]) -> str:
     return str(item.default).lower() if info.flag else str(item.default)
 
 
-def flag_name(name: str) -> str:
-    """Return the command-line flag of the setting *name*."""
-    return "--" + name.replace("_", "-")
+def checked(item: Field[Any], value: object, source: str) -> Any:
+    """Return *value* as the field's own type.
 
-
-def variable_name(name: str) -> str:
-    """Return the environment variable of the setting *name*."""
-    return ENV_PREFIX + name.upper()
-
-
-def load_settings(
-    flags: Mapping[str, object],
-    environ: Mapping[str, str] | None = None,
-    config_file: str | None = None,
-) -> Settings:
-    """Put the settings together: a flag wins over a variable, a variable over the file.
-
-    :param flags: values by setting name; ``None`` means that the flag was not given.
-    :param environ: the environment; the process's own when left out. An empty variable counts
-        as unset, as compose files and CI systems cannot always leave one out.
-    :param config_file: the settings file given by flag. Without it the file named by
-        ``ECR_EMULATOR_CONFIG`` is read, else ``ecr-emulator.toml`` of the working directory, if
-        there is one.
-    :raises SettingError: if a value from any of the three cannot be used, or the file cannot be
-        read or holds an unknown key.
+    :param source: where the value comes from, for the message.
+    :raises SettingError: it cannot be that.
     """
-    env: Mapping[str, str] = os.environ if environ is None else environ
-    path, named_by = _config_path(config_file, env)
-    in_file = {} if path is None else _read_file(path, named_by)
-    chosen: dict[str, Any] = {}
-    for item in fields(Settings):
-        name = item.name
-        variable = variable_name(name)
-        if flags.get(name) is not None:
-            chosen[name] = _checked(item, flags[name], source=f" ({flag_name(name)})")
-        elif env.get(variable):
-            chosen[name] = _checked(item, env[variable], source=f" ({variable})")
-        elif name in in_file:
-            chosen[name] = _checked(item, in_file[name], source=f" (key {name} of {path})")
-    return Settings(**chosen)
-
-
-def _checked(item: Field[Any], value: object, source: str) -> Any:
-    """Return *value* as the field's own type, or raise :class:`SettingError` naming *source*."""
     info = setting_info(item)
     try:
         return info.parse(value)
     except ValueError as error:
         shown = "the value" if info.secret else values.shown(value)
         raise SettingError(f"setting {item.name}{source}: {shown} {error}") from None
-
-
-def _config_path(given: str | None, env: Mapping[str, str]) -> tuple[Path | None, str]:
-    if given is not None:
-        return Path(given), "--config"
-    if env.get(CONFIG_VARIABLE):
-        return Path(env[CONFIG_VARIABLE]), CONFIG_VARIABLE
-    default = Path(DEFAULT_CONFIG_FILE)
-    return (default, "the working directory") if default.is_file() else (None, "")
-
-
-def _read_file(path: Path, named_by: str) -> dict[str, object]:
-    """Return the keys of the settings file, every one of them a setting's name."""
-    try:
-        with path.open("rb") as stream:
-            content = tomllib.load(stream)
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise SettingError(f"settings file {path} ({named_by}): {reason}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        fault = " ".join(str(error).split())
-        raise SettingError(f"settings file {path} ({named_by}): not TOML: {fault}") from None
-    known = [item.name for item in fields(Settings)]
-    for key in content:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise SettingError(f"settings file {path}: unknown key {values.shown(key)}{hint}")
-    return content

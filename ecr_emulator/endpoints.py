@@ -49,6 +49,16 @@ def is_host(text: str) -> bool:
     return _HOST.match(text) is not None
 
 
+def host_name(text: str) -> str:
+    """Return the name or address in a ``Host`` header, in lower case and without the port; empty
+    if it has not the form of one."""
+    match = _HOST.match(text)
+    if match is None:
+        return ""
+    name = text if match.group(1) is None else text.rpartition(":")[0]
+    return name.strip("[]").lower()
+
+
 def registry_of_host(host: str) -> RegistryKey | None:
     """Return the registry that a host of the form ``<account>.dkr.ecr.<region>.…`` names."""
     match = _REGISTRY_HOST.match(host.lower())

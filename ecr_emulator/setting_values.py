@@ -17,6 +17,7 @@ from typing import Any
 _SIZE = re.compile(r"([0-9]{1,15}) ?([kmg]?)(?:i?b)?", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _REGISTRY_HOST = re.compile(r"[0-9A-Za-z_.:\[\]-]{1,255}")
+_TOKEN = re.compile(r"[!-~]{16,256}")
 _UPSTREAM = re.compile(r"[0-9a-z.-]{1,255}")
 _BASE_URL = re.compile(r"https?://[0-9A-Za-z_.:\[\]-]{1,255}/?")
 _HTTP_URL = r"https?://[^\s#/]{1,300}(?:/[^\s#]{0,2000})?"
@@ -147,6 +148,13 @@ def optional_host(value: object) -> str:
     """A host with or without a port, or an empty text for none."""
     if not isinstance(value, str) or (value and _REGISTRY_HOST.fullmatch(value) is None):
         raise ValueError("is not a host, with or without a port")
+    return value
+
+
+def optional_token(value: object) -> str:
+    """A secret that stands in a header, or an empty text for none."""
+    if not isinstance(value, str) or (value and _TOKEN.fullmatch(value) is None):
+        raise ValueError("is not 16 to 256 visible ASCII characters")
     return value
 
 

@@ -22,7 +22,8 @@ from pathlib import Path
 import pytest
 
 from ecr_emulator import __version__
-from ecr_emulator.config import Settings, flag_name, variable_name
+from ecr_emulator.config import Settings
+from ecr_emulator.setting_sources import flag_name, variable_name
 from tests.conftest import MakeServer
 from tests.support.server import ServerProcess, environment
 
@@ -92,6 +93,18 @@ def test_help_explains_every_setting(tmp_path: Path) -> None:
             {},
             "# a file, not a folder",
             "setting data_dir: {folder}/ecr-emulator.toml: File exists",
+        ),
+        (
+            ["--secrets", "no.toml"],
+            {},
+            "",
+            "secrets file no.toml: No such file or directory",
+        ),
+        (
+            ["--secrets", "ecr-emulator.toml"],
+            {},
+            "port = 0",
+            "secrets file ecr-emulator.toml: 'port' needs the texts username and accessToken",
         ),
     ],
 )

@@ -11,15 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecr_emulator.config import (
-    SettingError,
-    Settings,
-    default_text,
-    flag_name,
-    load_settings,
-    setting_info,
-    variable_name,
-)
+from ecr_emulator.config import SettingError, Settings, default_text, setting_info
+from ecr_emulator.setting_sources import flag_name, load_settings, variable_name
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +59,7 @@ def test_every_setting_may_stand_in_the_file(tmp_path: Path) -> None:
         host = "0.0.0.0"
         port = 5000
         data_dir = "elsewhere"
-        database_url = "postgresql://user:secret@db/ecr"
+        database_url = "postgresql://user:s3same@db/ecr"
         workers = 1
         threads = 8
         durability = "relaxed"
@@ -83,7 +76,7 @@ def test_every_setting_may_stand_in_the_file(tmp_path: Path) -> None:
         host="0.0.0.0",
         port=5000,
         data_dir=tmp_path / "elsewhere",
-        database_url="postgresql://user:secret@db/ecr",
+        database_url="postgresql://user:s3same@db/ecr",
         workers=1,
         threads=8,
         durability="relaxed",

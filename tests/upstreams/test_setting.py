@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from ecr_emulator.config import SettingError, Settings, load_settings
+from ecr_emulator.config import SettingError, Settings
+from ecr_emulator.setting_sources import load_settings
 
 QUAY = {"quay.io": "http://127.0.0.1:5000"}
 BOTH = {**QUAY, "public.ecr.aws": "https://mirror.example/"}
