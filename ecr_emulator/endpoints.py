@@ -21,7 +21,7 @@ _PUBLIC_API_HOST = re.compile(
 _REGISTRY_HOST = re.compile(
     r"([0-9]{12})\.dkr\.ecr(?:-fips)?\.([a-z0-9-]{2,25})\.[a-z0-9.-]{1,200}(?::[0-9]{1,5})?\Z"
 )
-_HOST = re.compile(r"(?:[A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?\Z")
+_HOST = re.compile(r"([A-Za-z0-9_.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::([0-9]{1,5}))?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,17 @@ class Endpoint:
     host: str
 
     @property
+    def name(self) -> str:
+        """The host without its port; an IPv6 address stays in its brackets."""
+        match = _HOST.match(self.host)
+        return self.host if match is None else match.group(1)
+
+    @property
     def port(self) -> str:
         """The port, also when it is the scheme's own."""
         match = _HOST.match(self.host)
-        if match is not None and match.group(1):
-            return match.group(1)
+        if match is not None and match.group(2):
+            return match.group(2)
         return "443" if self.scheme == "https" else "80"
 
 
@@ -94,7 +100,7 @@ class RegistryAddresses:
         return self._template.format(
             account=key.account,
             region=key.region,
-            host=endpoint.host.rpartition(":")[0] or endpoint.host,
+            host=endpoint.name,
             port=endpoint.port,
         )
 
