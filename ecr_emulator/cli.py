@@ -21,6 +21,7 @@ from ecr_emulator.cli_iam import explain, iam
 from ecr_emulator.cli_lifecycle import lifecycle
 from ecr_emulator.cli_support import (
     Failure,
+    check_files,
     reachable,
     setting_options,
     settings_of,
@@ -47,6 +48,7 @@ def serve(config_file: str | None, **flags: object) -> None:
     from ecr_emulator import server
 
     settings = settings_of(config_file, flags)
+    check_files(settings)
     if settings.tls:
         make_certificate(settings)  # here, so that what stands against it is one line
     try:
