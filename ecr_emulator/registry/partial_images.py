@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sqlalchemy import Connection, delete, exists, select
+from sqlalchemy import Connection, delete, exists, select, union
 
 from ecr_emulator.db.schema import image_children, image_layers, images, layers
 from ecr_emulator.db.upsert import insert_once
@@ -46,13 +46,19 @@ def whole_images(
 
 
 def _waiting_for(connection: Connection, repository: Repository, digest: str) -> list[Image]:
-    by_layer = select(image_layers.c.image_id).where(image_layers.c.digest == digest)
-    by_child = select(image_children.c.image_id).where(image_children.c.digest == digest)
+    # Three looks by index; an OR of them would read all images of the repository.
+    concerned = union(
+        select(image_layers.c.image_id).where(image_layers.c.digest == digest),
+        select(image_children.c.image_id).where(image_children.c.digest == digest),
+        select(images.c.id).where(
+            images.c.repository_id == repository.id, images.c.digest == digest
+        ),
+    )
     query = (
         select(images)
         .where(
             images.c.repository_id == repository.id,
-            (images.c.digest == digest) | images.c.id.in_(by_layer) | images.c.id.in_(by_child),
+            images.c.id.in_(concerned),
             exists().where(partial_images.c.image_id == images.c.id),
         )
         .order_by(images.c.id)
