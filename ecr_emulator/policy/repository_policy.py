@@ -19,9 +19,9 @@ MAX_REPOSITORY_POLICY_CHARACTERS = 10_240
 def validate_repository_policy(text: str, known_actions: Collection[str]) -> None:
     """Check that ECR would take *text* as a repository policy.
 
-    Every statement needs a principal; a resource is not needed, as the policy is that of one
-    repository; every action must exist in the service ("Private repository policies", ECR User
-    Guide).
+    Every statement needs a principal, and may not have a resource, as the policy is that of one
+    repository (aws/aws-cdk#24314, awsdocs/amazon-ecr-user-guide#20: ECR refuses it); every action
+    must exist in the service ("Private repository policies", ECR User Guide).
 
     :param known_actions: the service's actions, from :func:`.actions.action_names`.
     :raises InvalidPolicy: with the reason.
@@ -31,6 +31,9 @@ def validate_repository_policy(text: str, known_actions: Collection[str]) -> Non
             f"the policy is longer than {MAX_REPOSITORY_POLICY_CHARACTERS} characters"
         )
     policy = parse_policy(text)
+    for statement in policy.statements:
+        if statement.resources or statement.not_resources:
+            raise InvalidPolicy("a repository's policy is about that repository alone")
     check_principals(policy)
     check_actions(policy, known_actions)
 

@@ -38,7 +38,6 @@ def test_permission_only_actions_are_known() -> None:
     "statement",
     [
         {},
-        {"Resource": "*"},
         {"Action": "ecr:*"},
         {"Action": "*"},
         {"Action": ["ecr:batchgetimage", "ecr:ReplicateImage", "ecr:Create?epository"]},
@@ -64,6 +63,9 @@ def test_repository_policies_that_are_taken(statement: dict[str, Any]) -> None:
     "statement",
     [
         {"Principal": None},
+        # aws/aws-cdk#24314: also where it names the repository.
+        {"Resource": "*"},
+        {"NotResource": "*"},
         {"Action": "s3:GetObject"},
         {"Action": "ecr:GetImages"},
         {"Action": "ecr:Put*"},
