@@ -26,6 +26,7 @@ GROUND = {
     "endpoints",
     "media_types",
     "policy",
+    "setting_sources",
     "setting_values",
     "storage_failure",
     "wsgi_body",
@@ -47,7 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 #: The top of the house, which wires it all and which nothing below may import. What begins
 #: with ``cli_`` belongs to the command line.
-TOP = {"__main__", "app", "cli", "server", "supervisor"}
+TOP = {"__main__", "app", "cli", "server", "stalls", "supervisor"}
 
 #: What only the doors, the control endpoints and the top know of.
 WEB = {"flask", "werkzeug", "granian", "click"}
