@@ -8,13 +8,14 @@ PYTHON ?= python3
 VENV ?= .venv
 ARGS ?=
 PYTEST_ARGS ?= -n auto
+BENCH_ARGS ?=
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --use-pep517 \
 	--constraint constraints.txt
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test lint format clean
+.PHONY: help run test bench lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +25,9 @@ run: $(VENV)/.installed ## Serve on 127.0.0.1:4566 until Ctrl-C, with the data i
 
 test: lint ## Lint, then run all tests in parallel
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.installed-test ## Compare the speed with other servers (half an hour)
+	$(BIN)/python scripts/bench $(BENCH_ARGS)
 
 lint: $(VENV)/.installed-test ## Check style (ruff) and types (mypy, strict)
 	$(BIN)/ruff check .

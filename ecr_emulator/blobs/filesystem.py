@@ -26,8 +26,9 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 from ecr_emulator.blobs.store import (
     BlobMissing,
@@ -61,6 +62,7 @@ class FilesystemBlobStore:
     def __init__(self, root: Path, *, durability: str = "full") -> None:
         self._blobs = root / "blobs"
         self._uploads = root / "uploads"
+        self._blobs_name = str(self._blobs)
         self.sync = durability == "full"
         for folder in (self._blobs, self._uploads):
             folder.mkdir(parents=True, exist_ok=True)
@@ -118,14 +120,14 @@ class FilesystemBlobStore:
     def open(self, digest: str) -> BinaryIO:
         """Open the blob for reading."""
         try:
-            return open(self._blob_path(digest), "rb", buffering=0)
+            return cast(BinaryIO, FileIO(self._blob_name(digest), "rb"))
         except FileNotFoundError:
             raise BlobMissing(digest) from None
 
     def size(self, digest: str) -> int | None:
         """Return the blob's size in bytes, or ``None`` when the store does not have it."""
         try:
-            return os.stat(self._blob_path(digest)).st_size
+            return os.stat(self._blob_name(digest)).st_size
         except FileNotFoundError:
             return None
 
@@ -165,8 +167,12 @@ class FilesystemBlobStore:
                     entry.unlink(missing_ok=True)
 
     def _blob_path(self, digest: str) -> Path:
+        return Path(self._blob_name(digest))
+
+    def _blob_name(self, digest: str) -> str:
+        # As text: to put a Path together takes as long as to read a small blob.
         algorithm, encoded = split_digest(digest)
-        return self._blobs / algorithm / encoded[:2] / encoded
+        return f"{self._blobs_name}/{algorithm}/{encoded[:2]}/{encoded}"
 
     def _upload_path(self, upload_id: str) -> Path:
         return self._uploads / str(uuid.UUID(upload_id))

@@ -170,6 +170,8 @@ images = Table(
     Column("last_activated_at", UtcTime),
     UniqueConstraint("repository_id", "digest"),
     Index(None, "repository_id", "subject_digest"),
+    # A page of a repository's images, in the order of their pushes.
+    Index(None, "repository_id", "id"),
     sqlite_autoincrement=True,
 )
 

@@ -576,6 +576,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("images", schema=None) as batch_op:
         batch_op.create_index(
+            batch_op.f("ix_images_repository_id_id"), ["repository_id", "id"], unique=False
+        )
+        batch_op.create_index(
             batch_op.f("ix_images_repository_id_subject_digest"),
             ["repository_id", "subject_digest"],
             unique=False,
@@ -1011,6 +1014,7 @@ def downgrade() -> None:
     op.drop_table("layers")
     with op.batch_alter_table("images", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_images_repository_id_subject_digest"))
+        batch_op.drop_index(batch_op.f("ix_images_repository_id_id"))
 
     op.drop_table("images")
     op.drop_table("identity_policies")
