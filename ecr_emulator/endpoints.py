@@ -59,10 +59,7 @@ def host_name(text: str) -> str:
     """Return the name or address in a ``Host`` header, in lower case and without the port; empty
     if it has not the form of one."""
     match = _HOST.match(text)
-    if match is None:
-        return ""
-    name = text if match.group(1) is None else text.rpartition(":")[0]
-    return name.strip("[]").lower()
+    return "" if match is None else match.group(1).strip("[]").lower()
 
 
 def registry_of_host(host: str) -> RegistryKey | None:
