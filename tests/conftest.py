@@ -12,6 +12,9 @@ import pytest
 
 from tests.support.server import ServerProcess
 
+#: What the tests see of the operations is held against what is claimed of them.
+pytest_plugins = ["tests.support.sightings_plugin"]
+
 #: Set by .ci/run: a test that cannot run there is a fault of the set-up, not a reason to pass.
 NOTHING_SKIPPED = os.environ.get("ECR_EMULATOR_CI") == "1"
 

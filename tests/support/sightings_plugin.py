@@ -1,4 +1,4 @@
-"""Holds what the tests see of the operations against what ``proofs.json`` claims that they see.
+"""Holds what tests see of the operations against what ``tests/aws/proofs.json`` claims they see.
 
 With ``ECR_EMULATOR_SIGHTINGS`` set to a folder, what each test sees is written there as well:
 ``scripts/docs/proofs`` makes the claims of it.
