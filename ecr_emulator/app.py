@@ -62,6 +62,7 @@ class Application:
     def __init__(
         self,
         oci: OciDoor,
+        aws: AwsDoor,
         flask: Flask,
         database: Database,
         jobs: JobWorker,
@@ -69,6 +70,7 @@ class Application:
     ) -> None:
         self._origins = origins
         self._oci = oci
+        self._aws = aws
         self._flask = flask
         self._database = database
         self.jobs = jobs
@@ -81,6 +83,8 @@ class Application:
             return [b""]
         if self._oci.handles(environ.get("PATH_INFO", "")):
             return self._oci(environ, start_response)
+        if self._aws.handles(environ):
+            return self._aws(environ, start_response)
         return self._flask(environ, start_response)
 
     def close(self) -> None:
@@ -147,7 +151,6 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     aws = AwsDoor(services, verifier, sts_services, origins, settings.max_json_body)
     flask = Flask("ecr_emulator", static_folder=None)
     flask.config[ADMIN_TOKEN] = settings.admin_token
-    flask.register_blueprint(aws.blueprint())
     flask.register_blueprint(logo_blueprint(registry))
     flask.register_blueprint(admin_blueprint(registry, identities, document))
     flask.register_blueprint(identities_blueprint(identities))
@@ -163,7 +166,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
         registry.last_words(),
         registry.recurring_jobs(),
     )
-    return Application(oci, flask, database, jobs, origins)
+    return Application(oci, aws, flask, database, jobs, origins)
 
 
 def create_server_app(settings: Settings) -> Application:

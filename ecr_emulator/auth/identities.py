@@ -16,6 +16,7 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.identity_tables import (
     access_keys,
     account_organizations,
@@ -89,7 +90,7 @@ _POLICIES = (
     .where(identity_policies.c.identity_id == bindparam("identity_id"))
     .order_by(identity_policies.c.name)
 )
-_KEY = (
+_KEY = HotQuery(
     select(access_keys.c.secret, identities)
     .join(identities, identities.c.id == access_keys.c.identity_id)
     .where(access_keys.c.access_key_id == bindparam("access_key_id"))
@@ -166,7 +167,7 @@ class Identities:
 
     def lookup(self, access_key_id: str, session_token: str | None) -> AccessKey:
         """Return a user's access key (see :class:`~.credentials.CredentialSource`)."""
-        row = self._database.reader().execute(_KEY, {"access_key_id": access_key_id}).one_or_none()
+        row = _KEY.first(self._database, {"access_key_id": access_key_id})
         if row is None:
             raise UnknownAccessKey("unknown access key id")
         if session_token is not None:

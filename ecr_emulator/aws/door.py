@@ -9,11 +9,11 @@ from __future__ import annotations
 import json
 import logging
 import uuid
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from flask import Blueprint, Response, request
+from werkzeug.wrappers import Response
 
 from ecr_emulator.auth.canonical import SignedRequest
 from ecr_emulator.auth.failures import AuthenticationFailure
@@ -43,6 +43,7 @@ _APIS: dict[str, tuple[Operations[Any], type[CallContext]]] = {
     ecr_operations.service.target_prefix: (ecr_operations, EcrContext),
     ecr_public_operations.service.target_prefix: (ecr_public_operations, EcrPublicContext),
 }
+_METHODS = {"GET", "HEAD", "POST"}
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -59,23 +60,25 @@ class AwsDoor:
     origins: Origins
     max_body: int
 
-    def blueprint(self) -> Blueprint:
-        """Return the Flask routes of this door."""
-        blueprint = Blueprint("aws", __name__)
-        blueprint.add_url_rule("/", view_func=self.call, methods=["GET", "POST"])
-        return blueprint
+    def handles(self, environ: Mapping[str, Any]) -> bool:
+        """Say whether a request is this door's."""
+        return environ.get("PATH_INFO") == "/" and environ["REQUEST_METHOD"] in _METHODS
 
-    def call(self) -> Response:
-        """Answer one API call."""
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        """Answer a request (WSGI): Flask's routing would cost as much as a small operation."""
+        return self._answer(environ)(environ, start_response)
+
+    def _answer(self, environ: Mapping[str, Any]) -> Response:
         request_id = str(uuid.uuid4())
         try:
-            signed = _signed_request(request.environ, self.max_body)
+            signed = _signed_request(environ, self.max_body)
+            origin = self.origins.of_request(environ)
             if _is_query(signed):
                 status, text, headers = sts.handle_query(
-                    signed, self.verifier, self.sts_services, request_id, self._origin()
+                    signed, self.verifier, self.sts_services, request_id, origin
                 )
                 return Response(text, status, headers)
-            body = self._call_json(signed, _endpoint(request.environ), request_id)
+            body = self._call_json(signed, _endpoint(environ), origin, request_id)
             return _json_response(200, body, request_id)
         except AwsError as error:
             status, body, _ = errors.render_error(error)
@@ -90,7 +93,9 @@ class AwsDoor:
             status, body, _ = errors.render_error(errors.server_exception())
             return _json_response(status, body, request_id)
 
-    def _call_json(self, signed: SignedRequest, endpoint: Endpoint, request_id: str) -> bytes:
+    def _call_json(
+        self, signed: SignedRequest, endpoint: Endpoint, origin: Origin, request_id: str
+    ) -> bytes:
         prefix, _, name = signed.headers.get("x-amz-target", "").partition(".")
         if prefix not in _APIS:
             raise errors.unknown_operation()
@@ -101,15 +106,10 @@ class AwsDoor:
             caller = self.verifier.verify(signed, (operations.service.name,))
         except AuthenticationFailure as failure:
             raise errors.from_authentication_failure(failure.code, failure.message) from None
-        context = context_of_api(
-            self.services, caller.principal, caller.region, endpoint, self._origin()
-        )
+        context = context_of_api(self.services, caller.principal, caller.region, endpoint, origin)
         if not self.services.registry.api_calls.enabled:
             return operations.dispatch(name, context, signed.body)
         return _dispatch_and_record(operations, name, context, signed.body, request_id)
-
-    def _origin(self) -> Origin:
-        return self.origins.of_request(request.environ)
 
 
 def _dispatch_and_record(

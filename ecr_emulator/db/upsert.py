@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -10,19 +11,30 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless one with its key is there; say whether it was inserted."""
-    statement = _insert(connection, table).values(**values).on_conflict_do_nothing()
-    return connection.execute(statement).rowcount == 1
+    statement = _insert_once(connection.dialect.name, table)
+    return connection.execute(statement, values).rowcount == 1
 
 
 def put_row(connection: Connection, table: Table, **values: Any) -> None:
     """Insert a row, or give the row with the same primary key these values."""
+    connection.execute(_put_row(connection.dialect.name, table, tuple(values)), values)
+
+
+# Built once for each table: to build a statement takes longer than to run it.
+@lru_cache(maxsize=256)
+def _insert_once(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return _insert(dialect, table).on_conflict_do_nothing()
+
+
+@lru_cache(maxsize=256)
+def _put_row(
+    dialect: str, table: Table, names: tuple[str, ...]
+) -> sqlite.Insert | postgresql.Insert:
     key = [column.name for column in table.primary_key]
-    changed = {name: value for name, value in values.items() if name not in key}
-    statement = _insert(connection, table).values(**values)
-    connection.execute(statement.on_conflict_do_update(index_elements=key, set_=changed))
+    statement = _insert(dialect, table)
+    changed = {name: statement.excluded[name] for name in names if name not in key}
+    return statement.on_conflict_do_update(index_elements=key, set_=changed)
 
 
-def _insert(connection: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
-    if connection.dialect.name == "postgresql":
-        return postgresql.insert(table)
-    return sqlite.insert(table)
+def _insert(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    return postgresql.insert(table) if dialect == "postgresql" else sqlite.insert(table)

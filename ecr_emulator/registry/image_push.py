@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
@@ -194,6 +194,20 @@ class ImagePush:
             raise ImageTagAlreadyExists(tag, name)
 
 
+#: Built once: to build a statement takes longer than to run it.
+_INSERT_IMAGE, _INSERT_MANIFEST = insert(images), insert(manifests)
+_INSERT_LAYER, _INSERT_CHILD = insert(image_layers), insert(image_children)
+_READ = select(images).where(images.c.id == bindparam("image_id"))
+_LAYER_SIZES = (
+    select(blobs.c.digest, blobs.c.size)
+    .join(layers, layers.c.digest == blobs.c.digest)
+    .where(
+        layers.c.repository_id == bindparam("repository_id"),
+        layers.c.digest.in_(bindparam("digests", expanding=True)),
+    )
+)
+
+
 def store_image(
     connection: Connection,
     repository: Repository,
@@ -217,24 +231,23 @@ def store_image(
         if partial
         else _size_of_image(connection, repository, manifest)
     )
-    result = connection.execute(
-        insert(images).values(
-            repository_id=repository.id,
-            digest=digest,
-            media_type=manifest.media_type,
-            artifact_media_type=manifest.artifact_media_type,
-            size=size,
-            manifest_size=len(body),
-            pushed_at=now,
-            subject_digest=manifest.subject,
-            status=ACTIVE,
-        )
-    )
+    values = {
+        "repository_id": repository.id,
+        "digest": digest,
+        "media_type": manifest.media_type,
+        "artifact_media_type": manifest.artifact_media_type,
+        "size": size,
+        "manifest_size": len(body),
+        "pushed_at": now,
+        "subject_digest": manifest.subject,
+        "status": ACTIVE,
+    }
+    result = connection.execute(_INSERT_IMAGE, values)
     image_id: int = result.inserted_primary_key.id  # type: ignore[union-attr]
-    connection.execute(insert(manifests).values(image_id=image_id, body=body))
+    connection.execute(_INSERT_MANIFEST, {"image_id": image_id, "body": body})
     if manifest.layers:
         connection.execute(
-            insert(image_layers),
+            _INSERT_LAYER,
             [
                 {"image_id": image_id, "digest": layer.digest, "media_type": layer.media_type}
                 for layer in manifest.layers
@@ -242,7 +255,7 @@ def store_image(
         )
     if manifest.children:
         connection.execute(
-            insert(image_children),
+            _INSERT_CHILD,
             [{"image_id": image_id, "digest": child.digest} for child in manifest.children],
         )
     return _read(connection, image_id)
@@ -257,7 +270,7 @@ def activate(connection: Connection, image: Image, now: datetime) -> Image:
 
 
 def _read(connection: Connection, image_id: int) -> Image:
-    row = connection.execute(select(images).where(images.c.id == image_id)).one()
+    row = connection.execute(_READ, {"image_id": image_id}).one()
     return Image.from_row(row)
 
 
@@ -279,12 +292,8 @@ def _size_of_image(connection: Connection, repository: Repository, manifest: Man
     """Return the bytes of configuration and layers; every one must be in the repository."""
     sizes: dict[str, int] = {}
     for batch in _batches(manifest.layers):
-        query = (
-            select(blobs.c.digest, blobs.c.size)
-            .join(layers, layers.c.digest == blobs.c.digest)
-            .where(layers.c.repository_id == repository.id, layers.c.digest.in_(batch))
-        )
-        sizes.update((row[0], row[1]) for row in connection.execute(query))
+        parameters = {"repository_id": repository.id, "digests": batch}
+        sizes.update((row[0], row[1]) for row in connection.execute(_LAYER_SIZES, parameters))
     missing = [layer.digest for layer in manifest.layers if layer.digest not in sizes]
     if missing:
         raise LayersNotFound.for_image(missing, repository.name, repository.key.account)

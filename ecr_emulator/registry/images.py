@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from ecr_emulator.db.schema import image_tags, images
 from ecr_emulator.registry.errors import InvalidParameter
@@ -91,6 +91,22 @@ def check_tag(tag: str) -> None:
         raise InvalidParameter.at("imageTag", "must satisfy regular expression '[a-zA-Z0-9-_.]+'")
 
 
+_OF_REPOSITORY = select(images).where(images.c.repository_id == bindparam("repository_id"))
+_BY_DIGEST = _OF_REPOSITORY.where(images.c.digest == bindparam("digest"))
+_TAGGED = (
+    image_tags.c.image_id == images.c.id,
+    image_tags.c.repository_id == bindparam("repository_id"),
+    image_tags.c.tag == bindparam("tag"),
+)
+_BY_TAG = _OF_REPOSITORY.where(*_TAGGED)
+_BY_BOTH = _BY_DIGEST.where(*_TAGGED)
+_TAGS = (
+    select(image_tags.c.image_id, image_tags.c.tag)
+    .where(image_tags.c.image_id.in_(bindparam("image_ids", expanding=True)))
+    .order_by(image_tags.c.image_id, image_tags.c.tag)
+)
+
+
 def find_image(connection: Connection, repository: Repository, image_id: ImageId) -> Image | None:
     """Return the image that *image_id* names; digest and tag, if both given, must agree.
 
@@ -98,25 +114,20 @@ def find_image(connection: Connection, repository: Repository, image_id: ImageId
     """
     if image_id.digest is None and image_id.tag is None:
         return None
-    query = select(images).where(images.c.repository_id == repository.id)
-    if image_id.digest is not None:
-        query = query.where(images.c.digest == image_id.digest)
-    if image_id.tag is not None:
-        query = query.join(image_tags, image_tags.c.image_id == images.c.id).where(
-            image_tags.c.repository_id == repository.id, image_tags.c.tag == image_id.tag
-        )
-    row = connection.execute(query).one_or_none()
+    parameters = {"repository_id": repository.id}
+    if image_id.tag is None:
+        query, names = _BY_DIGEST, {"digest": image_id.digest}
+    elif image_id.digest is None:
+        query, names = _BY_TAG, {"tag": image_id.tag}
+    else:
+        query, names = _BY_BOTH, {"digest": image_id.digest, "tag": image_id.tag}
+    row = connection.execute(query, {**parameters, **names}).one_or_none()
     return None if row is None else Image.from_row(row)
 
 
 def tags_of_images(connection: Connection, image_ids: list[int]) -> dict[int, list[str]]:
     """Return the tags of several images by the images' row ids, sorted."""
-    query = (
-        select(image_tags.c.image_id, image_tags.c.tag)
-        .where(image_tags.c.image_id.in_(image_ids))
-        .order_by(image_tags.c.image_id, image_tags.c.tag)
-    )
     found: dict[int, list[str]] = {}
-    for image_id, tag in connection.execute(query):
+    for image_id, tag in connection.execute(_TAGS, {"image_ids": image_ids}):
         found.setdefault(image_id, []).append(tag)
     return found
