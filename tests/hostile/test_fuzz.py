@@ -167,7 +167,7 @@ def test_hosts(world: World, host: str, path: str) -> None:
         answer = world.send("GET", path, host=host, authorization=authorization)
         assert answer.status < 500
     if not re.fullmatch(r"(?i)(localhost|127\.[0-9.]+|\[::1\]|.+\.localhost)(:[0-9]*)?", host):
-        refused(world.send("POST", "/_emulator/reset", host=host, address="127.0.0.1"))
+        refused(world.send("GET", "/_emulator/health", host=host, address="127.0.0.1"))
 
 
 @EXAMPLES
