@@ -113,7 +113,11 @@ def _as_storage_failure() -> Iterator[None]:
 
 def _make_engine(url: str, durability: str) -> Engine:
     parsed = make_url(url)
-    options: dict[str, Any] = {"json_serializer": _compact_json}
+    options: dict[str, Any] = {
+        "json_serializer": _compact_json,
+        # The rows that an INSERT made are counted too; PostgreSQL's count is lost without.
+        "execution_options": {"preserve_rowcount": True},
+    }
     if parsed.get_backend_name() != "sqlite":
         return create_engine(parsed, pool_size=20, max_overflow=20, pool_pre_ping=True, **options)
     engine = create_engine(

@@ -12,9 +12,11 @@ from ecr_emulator.clock import Clock
 from ecr_emulator.db.all_tables import metadata
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.jobs_table import jobs
-from ecr_emulator.db.schema import installation
+from ecr_emulator.db.locks import keep_others_from_writing
+from ecr_emulator.db.schema import installation, repositories
 from ecr_emulator.jobs.queue import JobQueue
 from ecr_emulator.jobs.worker import JobFunction
+from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.account_settings import AccountSettings
 from ecr_emulator.registry.api_calls import ApiCalls
 from ecr_emulator.registry.backfill_work import BackfillWork
@@ -76,6 +78,7 @@ class Registry:
     :param known_actions: the names of ECR's actions, which policies may name.
     :param public_actions: those of ECR Public's.
     :param upstreams: the registries that images are cached from.
+    :param quotas: how much each registry may hold.
     :param secrets: the credentials for them.
     :param max_manifest: the largest manifest that is cached, in bytes.
     :param event_targets: who is told of events.
@@ -91,6 +94,7 @@ class Registry:
         known_actions: Collection[str],
         public_actions: Collection[str],
         upstreams: UpstreamRegistries,
+        quotas: ServiceQuotas,
         secrets: Secrets,
         max_manifest: int,
         garbage_grace: timedelta,
@@ -106,11 +110,11 @@ class Registry:
         self.api_calls = ApiCalls(self.event_log, clock, enabled=api_call_events)
         self._event_delivery = EventDelivery(database, clock, event_targets)
         self.account_settings = AccountSettings(database)
-        self.repositories = Repositories(database, clock)
+        self.repositories = Repositories(database, quotas, clock)
         self.resource_tags = ResourceTags(database)
         self.policies = RepositoryPolicies(database, known_actions, public_actions)
         self.layers = Layers(database, blob_store, self.account_settings, clock)
-        self.uploads = Uploads(database, blob_store, clock)
+        self.uploads = Uploads(database, blob_store, quotas, clock)
         self.garbage = Garbage(database, blob_store, clock, garbage_grace)
         scan_queue = ScanQueue(self.jobs, clock)
         self.images = ImageReads(database, clock)
@@ -121,6 +125,7 @@ class Registry:
         restorations = (events.storage_class_changed,)
         self.pushes = ImagePush(
             database,
+            quotas,
             clock,
             (*restored, self.signing_log.image_pushed, events.image_pushed),
             restorations,
@@ -132,9 +137,11 @@ class Registry:
         )
         self.storage_classes = StorageClasses(database, clock, restored, restorations)
         self.registry_policies = RegistryPolicies(database, self.account_settings, known_actions)
-        self.creation_templates = CreationTemplates(database, known_actions, clock)
+        self.creation_templates = CreationTemplates(database, known_actions, quotas, clock)
         client = UpstreamClient(upstreams, max_manifest)
-        self.pull_through_rules = PullThroughRules(database, upstreams, client, secrets, clock)
+        self.pull_through_rules = PullThroughRules(
+            database, upstreams, client, secrets, quotas, clock
+        )
         sources = UpstreamSources(database, self.images, self.layers, upstreams, client, secrets)
         imports = ImageImports(
             database, blob_store, self.pushes, sources, clock, events.pulled_through
@@ -203,6 +210,10 @@ class Registry:
     def reset(self) -> None:
         """Empty every registry; the installation's secret and the vulnerability database stay."""
         with self._database.write() as connection:
+            # Repositories first, and no new ones meanwhile: everyone locks a repository before
+            # what belongs to it (PostgreSQL; in SQLite a writer is alone).
+            keep_others_from_writing(connection, repositories)
+            connection.execute(delete(repositories))
             for table in reversed(metadata.sorted_tables):
                 if table is jobs:
                     recurring = jobs.c.kind.in_(self.recurring_jobs())

@@ -81,6 +81,15 @@ def test_settings_of_each_connection(url: str, durability: str, synchronous: int
     database.close()
 
 
+def test_inserted_rows_are_counted(database: Database) -> None:
+    """SQLite counts them anyway; PostgreSQL's count is lost unless it is asked for."""
+    assert database.engine.get_execution_options()["preserve_rowcount"] is True
+    with database.write() as connection:
+        found = select(text("'a'")).union_all(select(text("'b'")))
+        assert connection.execute(insert(things).from_select(["name"], found)).rowcount == 2
+        assert connection.execute(insert(things).values(name="c")).rowcount == 1
+
+
 def test_a_write_is_seen_when_it_is_over(database: Database) -> None:
     names(database)
     with database.write() as connection:
