@@ -51,6 +51,7 @@ from ecr_emulator.oci.context import DoorServices
 from ecr_emulator.oci.door import OciDoor
 from ecr_emulator.oci.public import PublicDoor
 from ecr_emulator.policy.actions import action_names
+from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.core import Registry
 from ecr_emulator.upstreams.http import UpstreamRegistries
 from ecr_emulator.upstreams.secrets import Secrets, read_secrets
@@ -109,6 +110,7 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
         known_actions=action_names("ecr", ecr_operations.service.operations),
         public_actions=action_names("ecr-public", ecr_public_operations.service.operations),
         upstreams=UpstreamRegistries(settings.upstreams),
+        quotas=ServiceQuotas(settings.quotas),
         secrets=read_secrets(Path(settings.secrets)) if settings.secrets else Secrets(),
         max_manifest=settings.max_manifest,
         event_targets=open_targets(settings.event_targets, durability=settings.durability),

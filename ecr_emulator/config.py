@@ -248,6 +248,18 @@ class Settings:
             flag=True,
         ),
     )
+    quotas: Mapping[str, int] = _setting(
+        dict,
+        SettingInfo(
+            "Service quotas other than AWS's: images-per-repository=100, more with commas between;"
+            " in the settings file a table. There are repositories-per-registry,"
+            " images-per-repository, tags-per-image, layer-parts, layer-size (in MiB),"
+            " pull-through-cache-rules and repository-creation-templates.",
+            values.quotas,
+            "NAME=NUMBER,...",
+            default_text="AWS's",
+        ),
+    )
     strict_ecr: bool = _setting(
         False,
         SettingInfo(

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from ecr_emulator.quotas import QUOTA_NAMES
+
 _SIZE = re.compile(r"([0-9]{1,15}) ?([kmg]?)(?:i?b)?", re.IGNORECASE)
 _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _REGISTRY_HOST = re.compile(r"[0-9A-Za-z_.:\[\]-]{1,255}")
@@ -28,6 +30,7 @@ _EVENT_TARGET = re.compile(
     rf"|sns:{_HTTP_URL}#arn:[a-z-]{{1,20}}:sns:[a-z0-9-]{{1,30}}:[0-9]{{12}}:[A-Za-z0-9_.-]{{1,261}}"
     rf"|eventbridge:{_HTTP_URL}(?:#[A-Za-z0-9/:._-]{{1,1600}})?"
 )
+_LARGEST_QUOTA = 10**9
 _TEMPLATE_NAMES = ("account", "region", "host", "port")
 
 Parser = Callable[[object], Any]
@@ -177,6 +180,28 @@ def upstream_addresses(value: object) -> dict[str, str]:
             raise ValueError(f"holds for {host} what is not a URL of scheme, host and port")
         addresses[host] = url
     return addresses
+
+
+def quotas(value: object) -> dict[str, int]:
+    """Numbers by the name of the quota."""
+    if isinstance(value, str):
+        pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
+        if not all(equals for _, equals, _ in pairs):
+            raise ValueError("is not NAME=NUMBER, or several of these with commas between")
+        found: Mapping[object, object] = {name.strip(): number for name, _, number in pairs}
+    elif isinstance(value, Mapping):
+        found = value
+    else:
+        raise ValueError("is not a table of numbers by quota")
+    numbers = {}
+    for name, number in found.items():
+        if not isinstance(name, str) or name not in QUOTA_NAMES:
+            raise ValueError(f"names a quota that is none of {', '.join(QUOTA_NAMES)}")
+        try:
+            numbers[name] = whole_number(0, _LARGEST_QUOTA)(number)
+        except ValueError as error:
+            raise ValueError(f"holds for {name} what {error}") from None
+    return numbers
 
 
 def event_targets(value: object) -> tuple[str, ...]:

@@ -26,6 +26,7 @@ GROUND = {
     "endpoints",
     "media_types",
     "policy",
+    "quotas",
     "setting_sources",
     "setting_values",
     "storage_failure",

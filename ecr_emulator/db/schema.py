@@ -149,6 +149,7 @@ uploads = Table(
     Column("last_part_size", BigInteger),
     #: The smallest part that another part followed (LayerPartTooSmallException).
     Column("smallest_part_size", BigInteger),
+    Column("parts", Integer, nullable=False),
 )
 
 images = Table(

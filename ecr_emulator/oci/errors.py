@@ -35,7 +35,8 @@ _ANSWERS: dict[type[errors.RegistryError], tuple[int, str]] = {
     errors.ReferencedImagesNotFound: (400, "MANIFEST_BLOB_UNKNOWN"),
     errors.ImageTagAlreadyExists: (400, "TAG_INVALID"),
     errors.ImageDigestDoesNotMatch: (400, "DIGEST_INVALID"),
-    errors.LimitExceeded: (429, "TOOMANYREQUESTS"),
+    # As docker shows it for one image too many: aws/containers-roadmap#2159.
+    errors.LimitExceeded: (403, "DENIED"),
     LayerInUse: (405, "UNSUPPORTED"),
     errors.ServerFailure: (500, "UNKNOWN"),
 }

@@ -20,6 +20,7 @@ from ecr_emulator.db.template_tables import creation_templates
 from ecr_emulator.db.upsert import insert_once
 from ecr_emulator.policy.documents import InvalidPolicy
 from ecr_emulator.policy.repository_policy import validate_repository_policy
+from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.creation_template_errors import TemplateAlreadyExists, TemplateNotFound
 from ecr_emulator.registry.creation_templates import CreationTemplate
 from ecr_emulator.registry.errors import InvalidParameter, InvalidTagParameter, LimitExceeded
@@ -29,9 +30,6 @@ from ecr_emulator.registry.repositories import AES256, Encryption, effective_kms
 from ecr_emulator.registry.resource_tags import TAGS_PER_REPOSITORY, check_tags
 from ecr_emulator.registry.roles import check_custom_role
 from ecr_emulator.registry.tag_mutability import TagMutability, tag_mutability
-
-#: Recalled from AWS's service quotas; the user guide's present list does not name it.
-TEMPLATES_PER_REGISTRY = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +65,16 @@ class CreationTemplates:
     :param known_actions: the names of ECR's actions (``ecr:PutImage``, …) a policy may name.
     """
 
-    def __init__(self, database: Database, known_actions: Collection[str], clock: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        known_actions: Collection[str],
+        quotas: ServiceQuotas,
+        clock: Clock,
+    ) -> None:
         self._database = database
         self._known_actions = known_actions
+        self._quotas = quotas
         self._clock = clock
 
     def create(self, key: RegistryKey, prefix: str, change: TemplateChange) -> CreationTemplate:
@@ -92,11 +97,12 @@ class CreationTemplates:
             ):
                 raise TemplateAlreadyExists(prefix, key.account)
             # Counted after the insert, so that an existing prefix is named first.
-            if connection.execute(_COUNT, _of(key)).scalar_one() > TEMPLATES_PER_REGISTRY:
+            quota = self._quotas.of(key).repository_creation_templates
+            if connection.execute(_COUNT, _of(key)).scalar_one() > quota:
                 # Likeliest.
                 raise LimitExceeded(
                     "The maximum number of repository creation templates "
-                    f"({TEMPLATES_PER_REGISTRY}) in the registry with id '{key.account}' has "
+                    f"({quota}) in the registry with id '{key.account}' has "
                     "been reached"
                 )
         return template

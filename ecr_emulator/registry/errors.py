@@ -70,6 +70,41 @@ class LimitExceeded(RegistryError):
 
     code = "LimitExceededException"
 
+    @classmethod
+    def of_repositories(cls, account: str, quota: int) -> LimitExceeded:
+        """Return the error for one repository too many."""
+        return cls(  # Likeliest, after the next one.
+            f"The registry with id '{account}' already has the maximum allowed number of "
+            f"repositories which is '{quota}'"
+        )
+
+    @classmethod
+    def of_images(cls, name: str, account: str, quota: int) -> LimitExceeded:
+        """Return the error for one image too many."""
+        return cls(
+            f"The repository with name '{name}' in registry with id '{account}' already has the "
+            f"maximum allowed number of images which is '{quota}'"
+        )
+
+    @classmethod
+    def of_tags(cls, tag: str, name: str, account: str, quota: int) -> LimitExceeded:
+        """Return the error for one tag of an image too many."""
+        return cls(
+            f"Adding tag '{tag}' to an image in the repository with name '{name}' in registry "
+            f"with id '{account}' exceeds the maximum allowed number of tags per image which is "
+            f"'{quota}'"
+        )
+
+    @classmethod
+    def of_layer_parts(cls, quota: int) -> LimitExceeded:
+        """Return the error for one part of a layer too many."""
+        return cls(f"The maximum number of layer parts ({quota}) has been reached")  # likeliest
+
+    @classmethod
+    def of_layer_size(cls, quota: int) -> LimitExceeded:
+        """Return the error for a layer that is too large; *quota* is in MiB."""
+        return cls(f"The maximum layer size ({quota} MiB) has been reached")  # likeliest
+
 
 class KmsFailure(RegistryError):
     """The encryption key cannot be used."""

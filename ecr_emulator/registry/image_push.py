@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, insert, select, update
+from sqlalchemy import Connection, Select, bindparam, insert, select, update
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
@@ -22,6 +23,7 @@ from ecr_emulator.db.schema import (
 )
 from ecr_emulator.db.upsert import put_row
 from ecr_emulator.digests import algorithm_of, digest_bytes, is_digest
+from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.creation_templates import repository_for_push
 from ecr_emulator.registry.errors import (
     ImageAlreadyExists,
@@ -29,6 +31,7 @@ from ecr_emulator.registry.errors import (
     ImageTagAlreadyExists,
     InvalidParameter,
     LayersNotFound,
+    LimitExceeded,
     ReferencedImagesNotFound,
     RepositoryNotFound,
 )
@@ -66,11 +69,13 @@ class ImagePush:
     def __init__(
         self,
         database: Database,
+        quotas: ServiceQuotas,
         clock: Clock,
         on_push: Sequence[PushHook],
         on_restore: Sequence[StorageClassHook],
     ) -> None:
         self._database = database
+        self._quotas = quotas
         self._clock = clock
         self._on_push = on_push
         self._on_restore = on_restore
@@ -98,6 +103,8 @@ class ImagePush:
         :raises LayersNotFound, ReferencedImagesNotFound: the repository lacks what it names.
         :raises ImageTagAlreadyExists: the tag is immutable and names another image.
         :raises ImageAlreadyExists: the very same image (and tag) is there: nothing changed.
+        :raises LimitExceeded: the repository has as many images, or the image as many tags, as
+            it may have.
         """
         if tag is not None:
             check_tag(tag)
@@ -130,6 +137,7 @@ class ImagePush:
         """
         existing = find_image(connection, repository, ImageId(digest=digest))
         self._check_tag_is_free(connection, repository, tag, existing, digest)
+        self._check_quotas(connection, repository, tag, existing)
         now = self._clock.now()
         image = existing or store_image(
             connection, repository, manifest, digest, body, now, partial=partial
@@ -166,6 +174,25 @@ class ImagePush:
         except RepositoryNotFound:
             with self._database.write() as connection:
                 repository_for_push(connection, key, name, self._clock.now())
+
+    def _check_quotas(
+        self,
+        connection: Connection,
+        repository: Repository,
+        tag: str | None,
+        existing: Image | None,
+    ) -> None:
+        """Refuse one more image or tag than there may be (texts: observed)."""
+        quotas = self._quotas.of(repository.key)
+        name, account = repository.name, repository.key.account
+        if existing is None:
+            in_repository = select(images.c.id).where(images.c.repository_id == repository.id)
+            if _has(connection, quotas.images_per_repository, in_repository):
+                raise LimitExceeded.of_images(name, account, quotas.images_per_repository)
+        elif tag is not None:
+            of_image = select(image_tags.c.tag).where(image_tags.c.image_id == existing.id)
+            if _has(connection, quotas.tags_per_image, of_image):
+                raise LimitExceeded.of_tags(tag, name, account, quotas.tags_per_image)
 
     @staticmethod
     def _check_tag_is_free(
@@ -206,6 +233,11 @@ _LAYER_SIZES = (
         layers.c.digest.in_(bindparam("digests", expanding=True)),
     )
 )
+
+
+def _has(connection: Connection, number: int, query: Select[Any]) -> bool:
+    """Tell whether *query* has *number* rows or more."""
+    return number < 1 or connection.execute(query.offset(number - 1).limit(1)).first() is not None
 
 
 def store_image(

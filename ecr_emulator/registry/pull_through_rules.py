@@ -19,6 +19,7 @@ from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.upsert import insert_once
 from ecr_emulator.db.upstream_tables import pull_through_rules
+from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.errors import InvalidParameter, LimitExceeded
 from ecr_emulator.registry.prefixes import ROOT, path_of, paths_covering
 from ecr_emulator.registry.pull_through_errors import (
@@ -32,9 +33,6 @@ from ecr_emulator.registry.upstream_names import Credentials, Upstream, upstream
 from ecr_emulator.upstreams.client import UpstreamClient
 from ecr_emulator.upstreams.http import UpstreamRegistries, UpstreamState
 from ecr_emulator.upstreams.secrets import Secrets
-
-#: User guide, "Amazon ECR service quotas".
-RULES_PER_REGISTRY = 50
 
 #: The service model's description of UnableToAccessSecretException.
 SECRET_NOT_ACCESSIBLE = (
@@ -135,12 +133,14 @@ class PullThroughRules:
         upstreams: UpstreamRegistries,
         client: UpstreamClient,
         secrets: Secrets,
+        quotas: ServiceQuotas,
         clock: Clock,
     ) -> None:
         self._database = database
         self._upstreams = upstreams
         self._client = client
         self._secrets = secrets
+        self._quotas = quotas
         self._clock = clock
 
     def create(
@@ -194,10 +194,11 @@ class PullThroughRules:
             ):
                 raise PullThroughRuleAlreadyExists(prefix, key.account)
             # Counted after the insert, so that an existing prefix is named first.
-            if connection.execute(_COUNT, _of(key)).scalar_one() > RULES_PER_REGISTRY:
+            quota = self._quotas.of(key).pull_through_cache_rules
+            if connection.execute(_COUNT, _of(key)).scalar_one() > quota:
                 # Likeliest.
                 raise LimitExceeded(
-                    f"The maximum number of pull through cache rules ({RULES_PER_REGISTRY}) in "
+                    f"The maximum number of pull through cache rules ({quota}) in "
                     f"the registry with id '{key.account}' has been reached"
                 )
         return PullThroughRule(**values)  # type: ignore[arg-type]

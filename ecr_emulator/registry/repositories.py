@@ -12,9 +12,11 @@ from ecr_emulator.arns import RegistryKey, kms_key_arn
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import images, repositories
+from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.errors import (
     InvalidParameter,
     KmsFailure,
+    LimitExceeded,
     RepositoryAlreadyExists,
     RepositoryNotEmpty,
     TooManyTags,
@@ -42,8 +44,9 @@ _ENCRYPTED_WITH_AES256 = Encryption()
 class Repositories:
     """The repositories of every registry."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, quotas: ServiceQuotas, clock: Clock) -> None:
         self._database = database
+        self._quotas = quotas
         self._clock = clock
 
     def create(
@@ -63,6 +66,7 @@ class Repositories:
         :raises RepositoryAlreadyExists: there is one of that name.
         :raises InvalidTagParameter, TooManyTags: *tags* break AWS's rules.
         :raises InvalidParameter, KmsFailure: *encryption* cannot be had.
+        :raises LimitExceeded: the registry has as many repositories as it may have.
         """
         tags = tags or {}
         check_tags(tags)
@@ -83,6 +87,10 @@ class Repositories:
         try:
             with self._database.write() as connection:
                 connection.execute(statement)
+                # Counted after the insert, so that an existing repository is named first.
+                quota = self._quotas.of(key).repositories_per_registry
+                if has_more_repositories_than(connection, key, quota):
+                    raise LimitExceeded.of_repositories(key.account, quota)
                 repository = find_repository(connection, key, name)
                 add_tags(connection, repository.id, tags)
                 if then is not None:
@@ -159,6 +167,17 @@ class Repositories:
                 update(repositories).where(repositories.c.id == repository.id).values(**values)
             )
             return find_repository(connection, key, name)
+
+
+def has_more_repositories_than(connection: Connection, key: RegistryKey, number: int) -> bool:
+    """Tell whether a registry has more than *number* repositories."""
+    query = (
+        select(repositories.c.id)
+        .where(repositories.c.account == key.account, repositories.c.region == key.region)
+        .offset(number)
+        .limit(1)
+    )
+    return connection.execute(query).first() is not None
 
 
 def _has_images(connection: Connection, repository: Repository) -> bool:

@@ -28,6 +28,7 @@ from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import repositories, uploads
 from ecr_emulator.digests import digest_bytes, is_digest
+from ecr_emulator.quotas import Quotas, ServiceQuotas
 from ecr_emulator.registry.creation_templates import repository_for_push
 from ecr_emulator.registry.errors import (
     EmptyUpload,
@@ -35,6 +36,7 @@ from ecr_emulator.registry.errors import (
     InvalidLayerPart,
     LayerAlreadyExists,
     LayerPartTooSmall,
+    LimitExceeded,
     ServerFailure,
     UploadBusyError,
     UploadNotFound,
@@ -55,6 +57,7 @@ class Upload:
 
     :ivar progress: how many bytes it has, and their digest.
     :ivar smallest_part_size: of the parts that another part followed, the smallest, in bytes.
+    :ivar parts: how many parts have come.
     """
 
     id: str
@@ -62,6 +65,7 @@ class Upload:
     progress: Progress
     last_part_size: int | None = None
     smallest_part_size: int | None = None
+    parts: int = 0
 
     def grown(self, progress: Progress) -> Upload:
         """Return the upload after one more part."""
@@ -73,6 +77,7 @@ class Upload:
             progress=progress,
             last_part_size=progress.size - self.progress.size,
             smallest_part_size=min(before, default=None),
+            parts=self.parts + 1,
         )
 
 
@@ -92,9 +97,12 @@ _FIND_FOR_UPDATE = _FIND.with_for_update()
 class Uploads:
     """The uploads to every repository."""
 
-    def __init__(self, database: Database, blobs: BlobStore, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, blobs: BlobStore, quotas: ServiceQuotas, clock: Clock
+    ) -> None:
         self._database = database
         self._blobs = blobs
+        self._quotas = quotas
         self._clock = clock
 
     def start(self, key: RegistryKey, name: str) -> Upload:
@@ -115,6 +123,7 @@ class Uploads:
                     updated_at=now,
                     size=_EMPTY.size,
                     digest=_EMPTY.digest,
+                    parts=0,
                 )
             )
             with _as_registry_errors(key, name, upload_id):
@@ -136,16 +145,24 @@ class Uploads:
         chunks: Iterable[bytes],
         *,
         first_byte: int | None = None,
+        limit_parts: bool = False,
     ) -> Upload:
         """Add *chunks* to an upload and return how far it has come.
 
         :param first_byte: where the caller says the chunks begin; it must be the upload's end.
+        :param limit_parts: whether the quota of parts is for this caller, too.
         :raises InvalidLayerPart: it is not.
+        :raises LimitExceeded: the layer would be larger, or have more parts, than it may.
         :raises RepositoryNotFound, UploadNotFound, UploadBusyError: the upload cannot be had.
         """
         with self._held(key, name, upload_id) as (upload, writer):
             self._check_first_byte(key, name, upload, first_byte)
-            upload = upload.grown(writer.append(upload.progress, chunks))
+            quotas = self._quotas.of(key)
+            if limit_parts and upload.parts >= quotas.layer_parts:
+                raise LimitExceeded.of_layer_parts(quotas.layer_parts)
+            upload = upload.grown(
+                writer.append(upload.progress, _within(chunks, upload.progress.size, quotas))
+            )
             with self._database.write() as connection:
                 if not self._store(connection, upload):
                     # The repository was deleted meanwhile, and took the upload along.
@@ -190,11 +207,13 @@ class Uploads:
         :raises InvalidLayer: the bytes have none of *digests*; the upload stays.
         :raises LayerAlreadyExists: the repository has the layer; the upload is gone.
         :raises EmptyUpload, LayerPartTooSmall, InvalidLayerPart: the upload breaks a rule.
+        :raises LimitExceeded: the layer would be larger than it may be.
         :raises RepositoryNotFound, UploadNotFound, UploadBusyError: it cannot be had.
         """
         with self._held(key, name, upload_id) as (upload, writer):
             self._check_first_byte(key, name, upload, first_byte)
             if chunks is not None:
+                chunks = _within(chunks, upload.progress.size, self._quotas.of(key))
                 progress = writer.append(upload.progress, chunks)
                 if progress.size > upload.progress.size:
                     upload = upload.grown(progress)
@@ -267,6 +286,7 @@ class Uploads:
                 updated_at=self._clock.now(),
                 last_part_size=upload.last_part_size,
                 smallest_part_size=upload.smallest_part_size,
+                parts=upload.parts,
             )
         )
         return result.rowcount == 1
@@ -297,6 +317,7 @@ class Uploads:
             Progress(row.size, row.digest),
             row.last_part_size,
             row.smallest_part_size,
+            row.parts,
         )
 
     @staticmethod
@@ -309,6 +330,15 @@ class Uploads:
         """
         find_repository(connection, key, name)
         return UploadNotFound(upload_id, name, key.account)
+
+
+def _within(chunks: Iterable[bytes], size: int, quotas: Quotas) -> Iterator[bytes]:
+    """Yield *chunks*, which follow *size* bytes, as long as the layer is not too large."""
+    for chunk in chunks:
+        size += len(chunk)
+        if size > quotas.layer_bytes:
+            raise LimitExceeded.of_layer_size(quotas.layer_size)
+        yield chunk
 
 
 @contextmanager

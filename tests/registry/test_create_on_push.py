@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 
 from ecr_emulator.arns import RegistryKey, public_registry
 from ecr_emulator.db.engine import Database
+from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.creation_template_store import CreationTemplates, TemplateChange
 from ecr_emulator.registry.creation_templates import (
     CREATE_ON_PUSH,
@@ -63,7 +64,7 @@ class TestWhichTemplate:
         def choose(
             name: str, templates: dict[str, list[str]], scenario: str = CREATE_ON_PUSH
         ) -> str | None:
-            store = CreationTemplates(database, (), app.clock)
+            store = CreationTemplates(database, (), ServiceQuotas({}), app.clock)
             for prefix, applied_for in templates.items():
                 store.create(KEY, prefix, TemplateChange(applied_for=applied_for))
             found = settings_for(database.reader(), KEY, name, scenario)
@@ -119,7 +120,7 @@ class TestWhichTemplate:
     def test_a_template_of_another_registry_does_not_count(
         self, app: App, database: Database
     ) -> None:
-        store = CreationTemplates(database, (), app.clock)
+        store = CreationTemplates(database, (), ServiceQuotas({}), app.clock)
         change = TemplateChange(applied_for=[CREATE_ON_PUSH])
         for key in (RegistryKey(STRANGER, REGION), RegistryKey(ACCOUNT, "eu-west-1")):
             store.create(key, "ROOT", change)

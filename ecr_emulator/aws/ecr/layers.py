@@ -27,7 +27,9 @@ def upload_layer_part(context: CallContext, params: Params) -> dict[str, Any]:
         upload = context.registry.uploads.get(key, name, upload_id)
         last_valid = max(0, upload.progress.size - 1)
         raise InvalidLayerPart(key.account, name, upload_id, last_valid)
-    upload = context.registry.uploads.append(key, name, upload_id, [part], first_byte=first)
+    upload = context.registry.uploads.append(
+        key, name, upload_id, [part], first_byte=first, limit_parts=True
+    )
     return {
         "registryId": key.account,
         "repositoryName": name,

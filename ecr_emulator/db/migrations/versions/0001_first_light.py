@@ -729,6 +729,7 @@ def upgrade() -> None:
         sa.Column("digest", sa.String(), nullable=False),
         sa.Column("last_part_size", sa.BigInteger(), nullable=True),
         sa.Column("smallest_part_size", sa.BigInteger(), nullable=True),
+        sa.Column("parts", sa.Integer(), nullable=False),
         sa.ForeignKeyConstraint(
             ["repository_id"],
             ["repositories.id"],
