@@ -69,9 +69,9 @@ class TestWho:
         response = app.request("POST", RESET, environ={"REMOTE_ADDR": None})
         assert response.status_code == 403
 
-    @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:4566"])
+    @pytest.mark.parametrize("origin", ["https://evil.example", "null", "http://localhost:4567"])
     def test_no_web_page(self, app: App, origin: str) -> None:
-        """A page in a browser on this machine is somebody else's program."""
+        """A page of another origin, shown on this machine, is somebody else's program."""
         response = app.request("POST", RESET, headers={"Origin": origin})
         assert response.status_code == 403
 
