@@ -23,8 +23,6 @@ ADMIN_TOKEN = "ECR_EMULATOR_ADMIN_TOKEN"
 _REFUSAL = "The control endpoints answer this machine's programs only."
 #: Proxies add one of these.
 _FORWARDED = ("Forwarded", "X-Forwarded-For", "X-Real-Ip", "Via")
-#: What browsers say of a request that no page of another origin has made.
-_OWN_SITE = ("none", "same-origin")
 #: Bytes of a body, where an endpoint does not set its own bound.
 _MAX_BODY = 16 * 1024**2
 
@@ -39,9 +37,8 @@ def control_blueprint(name: str, prefix: str) -> Blueprint:
         token = current_app.config[ADMIN_TOKEN]
         if token:
             return None if _has_token(token) else _unauthorized()
-        own = is_own_program(
-            request.remote_addr or "", request.scheme, request.host, dict(request.headers.items())
-        )
+        headers = dict(request.headers.items())
+        own = is_own_program(request.remote_addr or "", request.host, headers)
         return None if own else _refused(_REFUSAL, 403)
 
     @blueprint.errorhandler(413)
@@ -55,19 +52,18 @@ def control_blueprint(name: str, prefix: str) -> Blueprint:
     return blueprint
 
 
-def is_own_program(address: str, scheme: str, host: str, headers: Mapping[str, str]) -> bool:
+def is_own_program(address: str, host: str, headers: Mapping[str, str]) -> bool:
     """Say whether a request comes from a program on this machine, other than a page in a browser.
 
     :param address: the peer's.
-    :param scheme: ``http`` or ``https``.
     :param host: the ``Host`` header.
     """
     name = host_name(host)
     return (
         _is_loopback(address)
         and (_is_loopback(name) or name == "localhost" or name.endswith(".localhost"))
-        and headers.get("Origin", f"{scheme}://{host}") == f"{scheme}://{host}"
-        and headers.get("Sec-Fetch-Site", "none") in _OWN_SITE
+        and "Origin" not in headers
+        and headers.get("Sec-Fetch-Site", "none") == "none"
         and not any(name in headers for name in _FORWARDED)
     )
 
