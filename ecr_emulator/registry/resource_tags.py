@@ -60,9 +60,14 @@ class ResourceTags:
             add_tags(connection, repository_id, tags)
 
     def remove(self, arn: str, keys: Sequence[str]) -> None:
-        """Remove the tags *keys* from the repository *arn*; missing ones do not matter."""
+        """Remove the tags *keys* from the repository *arn*; missing ones do not matter.
+
+        :raises InvalidTagParameter: a key is not allowed.
+        """
         with self._database.write() as connection:
             repository_id, _ = _repository_of(connection, arn, for_update=True)
+            for key in keys:
+                _check_key(key)
             # Of ever so many keys, only those that are there go into the statement.
             present = tags_of(connection, repository_id).keys() & set(keys)
             _remove_tags(connection, repository_id, present)
@@ -74,14 +79,16 @@ def check_tags(tags: Mapping[str, str]) -> None:
     :raises InvalidTagParameter: one of them breaks a rule (wordings: likeliest).
     """
     for key, value in tags.items():
-        if key.lower().startswith("aws:"):
-            raise InvalidTagParameter(
-                "aws: prefixed tag key names are not allowed for external use."
-            )
-        if not 1 <= len(key) <= 128 or not _ALLOWED.match(key):
-            raise InvalidTagParameter(f"Invalid tag key: '{key[:128]}'")
+        _check_key(key)
         if len(value) > 256 or not _ALLOWED.match(value):
             raise InvalidTagParameter(f"Invalid tag value for key: '{key}'")
+
+
+def _check_key(key: str) -> None:
+    if key.lower().startswith("aws:"):
+        raise InvalidTagParameter("aws: prefixed tag key names are not allowed for external use.")
+    if not 1 <= len(key) <= 128 or not _ALLOWED.match(key):
+        raise InvalidTagParameter(f"Invalid tag key: '{key[:128]}'")
 
 
 def tags_of(connection: Connection, repository_id: int) -> dict[str, str]:

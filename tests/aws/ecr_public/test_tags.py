@@ -78,6 +78,8 @@ def test_tags_that_are_not_allowed(public: Any, repository: str) -> None:
     arn = arn_of(repository)
     code, _ = refusal(public.tag_resource, resourceArn=arn, tags=[{"Key": "aws:x", "Value": "y"}])
     assert code == "InvalidTagParameterException"
+    code, _ = refusal(public.untag_resource, resourceArn=arn, tagKeys=["aws:x"])
+    assert code == "InvalidTagParameterException"
     # The model requires no key, unlike ECR's own.
     no_key = ("InvalidTagParameterException", "Invalid tag key: 'null'")
     assert refusal(public.tag_resource, resourceArn=arn, tags=[{"Value": "y"}]) == no_key
