@@ -48,6 +48,7 @@ class Database:
         # Weak, so that the connection of a thread that ended goes back to the pool.
         self._all_held: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._all_held_lock = threading.Lock()
+        self._writing = threading.Lock()
 
     def reader(self) -> Connection:
         """Return this thread's autocommit connection: one consistent statement at a time.
@@ -84,8 +85,25 @@ class Database:
 
         :raises StorageFailure: the database takes no writes; nothing of the block is kept.
         """
-        with _as_storage_failure(), self._writers.begin() as connection:
+        with self._turn(), _as_storage_failure(), self._writers.begin() as connection:
             yield connection
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let this process's writers wait for each other here.
+
+        In SQLite a writer that finds the lock taken sleeps, longer each time, and looks again:
+        with several at it the lock is free more often than held. So of each process one tries.
+        """
+        if self.engine.dialect.name != "sqlite":
+            yield
+            return
+        if not self._writing.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
+            raise StorageFailure("The registry's database failed: database is locked")
+        try:
+            yield
+        finally:
+            self._writing.release()
 
     def close(self) -> None:
         """Close every connection."""
