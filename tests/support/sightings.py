@@ -1,7 +1,8 @@
 """What operations answer while tests run: which members and which errors were seen.
 
 ``tests/aws/proofs.json`` claims, for each operation, which test sees which member of its answer
-and which of its errors. While tests run (:mod:`.sightings_plugin`), each claim is held against what its
+and which of its errors. While tests run (:mod:`.sightings_plugin`), each claim is held against
+what its
 test really sees, so the file cannot say more than is true. What it has to claim follows from the
 services' models: :func:`to_be_seen`.
 
