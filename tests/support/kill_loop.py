@@ -250,8 +250,14 @@ class Client:
 
     def _create_repository(self) -> None:
         name = f"{self.name}/more-{len(self.account.repositories)}"
-        found = [*self._caller.ecr.describe_repositories()["repositories"]]
-        if all(one["repositoryName"] != name for one in found):
+        answer = self._caller.ecr.describe_repositories()
+        if "repositories" not in answer:
+            headers = answer["ResponseMetadata"]["HTTPHeaders"]
+            if "content-length" in headers:
+                raise Broken(f"{self.name}: DescribeRepositories answered nothing: {headers}")
+            # Cut off within its head, which Python's client takes for an empty answer.
+            raise ConnectionError("an answer broke off")
+        if all(one["repositoryName"] != name for one in answer["repositories"]):
             with contextlib.suppress(self._caller.ecr.exceptions.RepositoryAlreadyExistsException):
                 self._caller.create_repository(name)
         self.account.repositories.add(name)
