@@ -94,6 +94,9 @@ class App:
         """Make it as good as new; say whether that could be done."""
         self._close_others()
         self._tokens.clear()
+        if self.application.jobs._stopping.is_set():
+            # A test closed it: it would do no more jobs.
+            return False
         self.clock.advance(datetime.now(timezone.utc) - self.clock.now())
         if self.request("POST", "/_emulator/reset").status_code != 200:
             return False

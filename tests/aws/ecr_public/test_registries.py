@@ -55,7 +55,6 @@ def test_an_alias_stays(app: App, public: Any, alias: str) -> None:
 def test_an_emulator_that_starts_empty_gives_the_same_alias(
     app: App, public: Any, alias: str
 ) -> None:
-    app.application.close()
     fresh = App(app.folder.with_name("fresh"))
     try:
         client = fresh.ecr(service="ecr-public")
