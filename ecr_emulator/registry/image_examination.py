@@ -13,7 +13,7 @@ from sqlalchemy import select
 from ecr_emulator.blobs.store import BlobMissing, BlobStore
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
-from ecr_emulator.db.schema import manifests
+from ecr_emulator.db.schema import layers, manifests
 from ecr_emulator.digests import is_digest
 from ecr_emulator.media_types import FOREIGN_LAYER_TYPES
 from ecr_emulator.registry.images import Image, tags_of_images
@@ -71,7 +71,7 @@ class ImageExaminer:
         """Return what a scan of an image comes to."""
         manifest, tags = self._manifest_and_tags(image)
         try:
-            inventory = self._inventory(manifest, with_languages=scan_type == ENHANCED)
+            inventory = self._inventory(image, manifest, with_languages=scan_type == ENHANCED)
         except TooLarge as error:
             return ScanResult(IMAGE_SIZE_EXCEEDED, str(error))
         except LayerError as error:
@@ -79,7 +79,7 @@ class ImageExaminer:
             return ScanResult(FAILED, str(error))
         if not _is_supported(inventory, scan_type):
             return unsupported(scan_type)
-        config = self._config(manifest)
+        config = self._config(image, manifest)
         scanned = ScannedImage(
             repository,
             image,
@@ -95,7 +95,7 @@ class ImageExaminer:
         :raises LayerError: a layer cannot be read, or there is more than a scan reads.
         """
         manifest, _ = self._manifest_and_tags(image)
-        return self._inventory(manifest, with_languages=True)
+        return self._inventory(image, manifest, with_languages=True)
 
     def _look_up(self, inventory: Inventory, scanned: ScannedImage, scan_type: str) -> ScanResult:
         with_languages = scan_type == ENHANCED
@@ -119,15 +119,33 @@ class ImageExaminer:
             note=_note(inventory, wanted, covered),
         )
 
-    def _inventory(self, manifest: dict[str, Any], *, with_languages: bool) -> Inventory:
-        layers = [Layer(digest, partial(self._open, digest)) for digest in _layer_digests(manifest)]
-        return read_inventory(layers, READERS if with_languages else SYSTEM_READERS, self._limits)
+    def _inventory(
+        self, image: Image, manifest: dict[str, Any], *, with_languages: bool
+    ) -> Inventory:
+        opened = [
+            Layer(digest, partial(self._open_layer, image, digest))
+            for digest in _layer_digests(manifest)
+        ]
+        return read_inventory(opened, READERS if with_languages else SYSTEM_READERS, self._limits)
 
-    def _open(self, digest: str) -> BinaryIO:
+    def _open_layer(self, image: Image, digest: str) -> BinaryIO:
         try:
-            return self._blobs.open(digest)
+            return self._open(image, digest)
         except BlobMissing:
             raise LayerError("A layer of the image is missing from the registry.") from None
+
+    def _open(self, image: Image, digest: str) -> BinaryIO:
+        """Open a blob of the image's repository: the store may have it for another's alone.
+
+        :raises BlobMissing: the repository does not have it, as when the image is not wholly
+            cached yet.
+        """
+        link = select(layers.c.digest).where(
+            layers.c.repository_id == image.repository_id, layers.c.digest == digest
+        )
+        if self._database.reader().execute(link).first() is None:
+            raise BlobMissing(digest)
+        return self._blobs.open(digest)
 
     def _manifest_and_tags(self, image: Image) -> tuple[dict[str, Any], tuple[str, ...]]:
         with self._database.read() as connection:
@@ -137,12 +155,12 @@ class ImageExaminer:
         # The image may be gone by now: then nobody asks for what its scan came to.
         return _object(body or b"{}"), tuple(tags)
 
-    def _config(self, manifest: dict[str, Any]) -> dict[str, Any]:
+    def _config(self, image: Image, manifest: dict[str, Any]) -> dict[str, Any]:
         digest = (manifest.get("config") or {}).get("digest", "")
         if not is_digest(digest):
             return {}
         try:
-            with self._blobs.open(digest) as stream:
+            with self._open(image, digest) as stream:
                 return _object(stream.read(_MAX_CONFIG))
         except BlobMissing:
             return {}

@@ -27,10 +27,11 @@ from ecr_emulator.registry.event_log import EventLog
 from ecr_emulator.registry.event_queue import DeliveryQueue
 from ecr_emulator.registry.fsck import StoreCheck
 from tests.aws.ecr.test_creation_templates import create as create_template
-from tests.support.app import ACCOUNT, REGION, App, OciCaller
+from tests.support.app import ACCOUNT, REGION, STRANGER, App, OciCaller
 from tests.support.fake_upstream import FakeUpstream
 from tests.support.images import DOCKER_MANIFEST, Image, make_image, make_index
 from tests.support.refusals import refusal
+from tests.support.rootfs import debian, image_of
 
 HUB = "registry-1.docker.io"
 SECRET = f"arn:aws:secretsmanager:{REGION}:{ACCOUNT}:secret:ecr-pullthroughcache/hub-AbCdEf"
@@ -95,6 +96,33 @@ def pull(oci: OciCaller, name: str, reference: str, image: Image) -> None:
 
 def left_uploads(app: App) -> list[str]:
     return [path.name for path in (app.folder / "uploads").iterdir()]
+
+
+def test_a_scan_reads_no_other_repositorys_layers(
+    app: App, oci: OciCaller, ecr: Any, upstream: FakeUpstream
+) -> None:
+    """Of an image that is partly cached the store may have the rest, for somebody else."""
+    image = image_of(debian([("libssl3", "3.0.11", "openssl")]))
+    upstream.add("team/app", image, "1")
+    other = app.oci(STRANGER)
+    app.ecr(STRANGER).create_repository(repositoryName="theirs")
+    other.push("theirs", image, "1")
+    oci.expect(200, "GET", "/v2/quay/team/app/manifests/1")
+    wanted = {"repositoryName": "quay/team/app", "imageId": {"imageTag": "1"}}
+    ecr.start_image_scan(**wanted)
+    app.run_jobs()
+    assert ecr.describe_image_scan_findings(**wanted)["imageScanStatus"] == {
+        "status": "FAILED",
+        "description": "A layer of the image is missing from the registry.",
+    }
+    # Nor does the bill of materials.
+    query = f"account={ACCOUNT}&region={REGION}&repositoryName=quay/team/app&imageTag=1"
+    answer = app.request("GET", f"/_emulator/sbom?{query}")
+    assert answer.status_code == 400
+    assert answer.get_json() == {"message": "A layer of the image is missing from the registry."}
+    pull(oci, "quay/team/app", "1", image)
+    answer = app.request("GET", f"/_emulator/sbom?{query}")
+    assert "libssl3" in answer.text
 
 
 class TestFirstAndLaterPulls:
