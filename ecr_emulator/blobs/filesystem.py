@@ -2,8 +2,9 @@
 
 Layout (nothing in a path comes from a client unchecked: digests and upload ids are parsed)::
 
-    blobs/sha256/ab/ab12…      a blob, named by its digest
-    uploads/<uuid>             an upload's bytes so far
+    blobs/sha256/ab/ab12…                   a blob, named by its digest
+    blobs/sha256/ab/ab12….0123456789abcdef  the same, sealed by the key that is called so
+    uploads/<uuid>                          an upload's bytes so far
 
 An append is synced before it is acknowledged. A commit gives the file its second name, the
 blob's, and syncs the folder; the first name goes when the database has recorded the blob. So
@@ -26,15 +27,23 @@ import threading
 import uuid
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Iterator
+from glob import glob
 from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, Protocol, TypeVar, cast
 
+from ecr_emulator.blobs.files import (
+    full_or_same,
+    is_key_name,
+    locked_folder,
+    new_file,
+    removed,
+    sync_folder,
+)
 from ecr_emulator.blobs.store import (
     BlobMissing,
     DigestMismatch,
     Progress,
-    StorageFull,
     UploadBusy,
     UploadWriter,
 )
@@ -43,13 +52,21 @@ from ecr_emulator.digests import is_digest, new_hash, split_digest
 if TYPE_CHECKING:
     from hashlib import _Hash
 
+    from ecr_emulator.blobs.sealed import SealedBlobStore
+    from ecr_emulator.blobs.sealing import SealingKey
+
 _READ_SIZE = 1 << 20
 #: Uploads whose hash state this process remembers, to go on without reading them again.
 _REMEMBERED_UPLOADS = 256
 #: A file system without hard links says one of these.
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-#: Nothing more can be written; the folder of another user counts as read-only.
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG, errno.EACCES}
+
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
+_Writer = TypeVar("_Writer", bound=_Closable)
 
 
 class FilesystemBlobStore:
@@ -72,23 +89,31 @@ class FilesystemBlobStore:
     def start_upload(self, upload_id: str) -> None:
         """Begin an upload with no bytes."""
         try:
-            os.close(_new_file(self._upload_path(upload_id)))
+            os.close(new_file(self._upload_path(upload_id)))
         except OSError as error:
-            raise _full_or_same(error) from error
+            raise full_or_same(error) from error
+
+    def upload(self, upload_id: str) -> contextlib.AbstractContextManager[UploadWriter]:
+        """Hold the upload for this request alone."""
+        return self.held_upload(upload_id, _FileWriter)
 
     @contextlib.contextmanager
-    def upload(self, upload_id: str) -> Iterator[UploadWriter]:
-        """Hold the upload for this request alone.
+    def held_upload(
+        self, upload_id: str, writer_of: Callable[[FilesystemBlobStore, str, int], _Writer]
+    ) -> Iterator[_Writer]:
+        """Hold the upload for the length of the block, which is given its writer.
 
         The lock is the kernel's: it goes with the process that held it, however that ends.
+
+        :param writer_of: makes the writer, of the store, the upload's id and an open descriptor.
         """
         try:
             descriptor = os.open(self._upload_path(upload_id), os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             raise BlobMissing(upload_id) from None
         except OSError as error:
-            raise _full_or_same(error) from error
-        with contextlib.closing(_FileWriter(self, upload_id, descriptor)) as writer:
+            raise full_or_same(error) from error
+        with contextlib.closing(writer_of(self, upload_id, descriptor)) as writer:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -126,28 +151,64 @@ class FilesystemBlobStore:
 
     def size(self, digest: str) -> int | None:
         """Return the blob's size in bytes, or ``None`` when the store does not have it."""
+        return self.file_size(digest)
+
+    def sealed(self, key: SealingKey) -> SealedBlobStore:
+        """Return the blobs of this folder that *key* seals, as a store of their own."""
+        from ecr_emulator.blobs.sealed import SealedBlobStore
+
+        return SealedBlobStore(self, key)
+
+    def open_file(self, digest: str, key_name: str, mode: str = "rb") -> BinaryIO:
+        """Open the blob's file that is sealed by a key, as it is on the disk.
+
+        :raises BlobMissing: there is none.
+        """
         try:
-            return os.stat(self._blob_name(digest)).st_size
+            return cast(BinaryIO, FileIO(self._blob_name(digest, key_name), mode))
+        except FileNotFoundError:
+            raise BlobMissing(digest) from None
+
+    def file_size(self, digest: str, key_name: str = "") -> int | None:
+        """Return the length of a blob's file in bytes, or ``None`` when there is none."""
+        try:
+            return os.stat(self._blob_name(digest, key_name)).st_size
         except FileNotFoundError:
             return None
 
     def collect(self, digest: str, unrecorded: Callable[[], bool]) -> int | None:
-        """Remove the blob if nobody records it (see :meth:`BlobStore.collect`)."""
-        path = self._blob_path(digest)
-        self._make_folder(path.parent)
-        with _locked_folder(path.parent, fcntl.LOCK_EX):
-            size = self.size(digest)
+        """Remove the blob, sealed or not, if nobody records it (see :meth:`BlobStore.collect`)."""
+        name = self._blob_name(digest)
+        return self._collect(digest, unrecorded, lambda: [name, *glob(f"{name}.*")])
+
+    def collect_copy(
+        self, digest: str, key_name: str, unrecorded: Callable[[], bool]
+    ) -> int | None:
+        """Remove the blob's file of one key (see :meth:`BlobStore.collect_copy`)."""
+        return self._collect(digest, unrecorded, lambda: [self._blob_name(digest, key_name)])
+
+    def _collect(
+        self, digest: str, unrecorded: Callable[[], bool], names: Callable[[], list[str]]
+    ) -> int | None:
+        folder = self._blob_path(digest).parent
+        self._make_folder(folder)
+        with locked_folder(folder, fcntl.LOCK_EX):
             if not unrecorded():
                 return None
-            path.unlink(missing_ok=True)
-        return size or 0
+            return sum(map(removed, names()))
 
     def digests(self) -> Iterator[str]:
-        """Yield the digests of all stored blobs."""
+        """Yield the digests of all stored blobs; of one that several keys seal, for each."""
+        for digest, _ in self.copies():
+            yield digest
+
+    def copies(self) -> Iterator[tuple[str, str]]:
+        """Yield each blob's files: the digest, and the name of the key that seals it, if one."""
         for path in self._blobs.glob("*/*/*"):
-            digest = f"{path.parent.parent.name}:{path.name}"
-            if is_digest(digest):
-                yield digest
+            encoded, _, key_name = path.name.partition(".")
+            digest = f"{path.parent.parent.name}:{encoded}"
+            if is_digest(digest) and (not key_name or is_key_name(key_name)):
+                yield digest, key_name
 
     def uploads(self) -> Iterator[str]:
         """Yield the ids of all uploads."""
@@ -169,10 +230,11 @@ class FilesystemBlobStore:
     def _blob_path(self, digest: str) -> Path:
         return Path(self._blob_name(digest))
 
-    def _blob_name(self, digest: str) -> str:
+    def _blob_name(self, digest: str, key_name: str = "") -> str:
         # As text: to put a Path together takes as long as to read a small blob.
         algorithm, encoded = split_digest(digest)
-        return f"{self._blobs_name}/{algorithm}/{encoded[:2]}/{encoded}"
+        name = f"{self._blobs_name}/{algorithm}/{encoded[:2]}/{encoded}"
+        return f"{name}.{key_name}" if key_name else name
 
     def _upload_path(self, upload_id: str) -> Path:
         return self._uploads / str(uuid.UUID(upload_id))
@@ -190,13 +252,16 @@ class FilesystemBlobStore:
                 self._hashes.popitem(last=False)
 
     @contextlib.contextmanager
-    def put_in_place(self, upload_id: str, digest: str) -> Iterator[None]:
-        """Give an upload's file the name of the blob *digest*, durably, for the block to record."""
-        path = self._blob_path(digest)
+    def put_in_place(self, upload_id: str, digest: str, key_name: str = "") -> Iterator[None]:
+        """Give an upload's file the name of the blob *digest*, durably, for the block to record.
+
+        :param key_name: that of the key which seals it, if one does.
+        """
+        path = Path(self._blob_name(digest, key_name))
         with contextlib.ExitStack() as stack:
             try:
                 self._make_folder(path.parent)
-                folder = stack.enter_context(_locked_folder(path.parent, fcntl.LOCK_SH))
+                folder = stack.enter_context(locked_folder(path.parent, fcntl.LOCK_SH))
                 self._link(upload_id, path)
                 if self.sync:
                     os.fsync(folder)
@@ -204,7 +269,7 @@ class FilesystemBlobStore:
                 # The store was emptied meanwhile.
                 raise BlobMissing(upload_id) from None
             except OSError as error:
-                raise _full_or_same(error) from error
+                raise full_or_same(error) from error
             yield
         self.discard_upload(upload_id)
 
@@ -231,7 +296,7 @@ class FilesystemBlobStore:
         third = self._upload_path(str(uuid.uuid4()))
         with contextlib.ExitStack() as undo:
             try:
-                copy = open(_new_file(third), "r+b", buffering=0)  # noqa: SIM115
+                copy = open(new_file(third), "r+b", buffering=0)  # noqa: SIM115
                 undo.callback(copy.close)
                 undo.callback(third.unlink, missing_ok=True)
                 fcntl.flock(copy.fileno(), fcntl.LOCK_EX)
@@ -239,17 +304,25 @@ class FilesystemBlobStore:
                 shutil.copyfileobj(file, copy, _READ_SIZE)
                 os.replace(third, self._upload_path(upload_id))
             except OSError as error:
-                raise _full_or_same(error) from error
+                raise full_or_same(error) from error
             undo.pop_all()
         return copy
+
+    @contextlib.contextmanager
+    def uncollected(self, digest: str) -> Iterator[None]:
+        """Keep the blob from being collected for the length of the block."""
+        folder = self._blob_path(digest).parent
+        self._make_folder(folder)
+        with locked_folder(folder, fcntl.LOCK_SH):
+            yield
 
     def _make_folder(self, folder: Path) -> None:
         if folder.is_dir():
             return
         folder.mkdir(parents=True, exist_ok=True)
         if self.sync:
-            _sync_folder(folder.parent)
-            _sync_folder(folder.parent.parent)
+            sync_folder(folder.parent)
+            sync_folder(folder.parent.parent)
 
 
 class _FileWriter:
@@ -289,7 +362,7 @@ class _FileWriter:
             # Whatever ended it, also the client: the upload is as it was before.
             self._file.truncate(offset)
             if isinstance(error, OSError):
-                raise _full_or_same(error) from error
+                raise full_or_same(error) from error
             raise
         self._store.keep_hash(self._upload_id, hasher)
         return Progress(position, f"sha256:{hasher.hexdigest()}")
@@ -350,13 +423,6 @@ class _FileWriter:
         return hasher
 
 
-def _full_or_same(error: OSError) -> Exception:
-    """Return *error* as the store's own where it means that nothing more can be written."""
-    if error.errno in _NO_ROOM:
-        return StorageFull(os.strerror(error.errno or 0))
-    return error
-
-
 def _write_all(file: BinaryIO, chunk: bytes) -> None:
     """Write the whole of *chunk*: one call may take less when the disk runs full."""
     written = file.write(chunk)
@@ -375,27 +441,3 @@ def _digest_of(file: BinaryIO, algorithm: str) -> str:
     for chunk in _read_all(file):
         hasher.update(chunk)
     return f"{algorithm}:{hasher.hexdigest()}"
-
-
-def _new_file(path: Path) -> int:
-    """Make a file that is nobody else's and return its descriptor."""
-    return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-
-
-@contextlib.contextmanager
-def _locked_folder(folder: Path, lock: int) -> Iterator[int]:
-    """Hold a folder's lock for the length of the block, which is given its descriptor."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fcntl.flock(descriptor, lock)
-        yield descriptor
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

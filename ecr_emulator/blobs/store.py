@@ -32,6 +32,10 @@ class StorageFull(BlobStoreError):
     """The store has no room left, or cannot be written to."""
 
 
+class BlobDamaged(BlobStoreError):
+    """A sealed blob is not what was stored: changed, cut short, or another's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Progress:
     """How far an upload has come.
