@@ -27,7 +27,8 @@ from ecr_emulator.registry.scan_results import (
 )
 from ecr_emulator.registry.scanning_rules import ENHANCED
 from ecr_emulator.registry.vulnerability_database import VulnerabilityDatabase
-from ecr_emulator.scanning.ecosystems import is_supported, system_ecosystems
+from ecr_emulator.scanning.distributions import system_ecosystems
+from ecr_emulator.scanning.ecosystems import is_supported
 from ecr_emulator.scanning.layers import Layer, read_inventory
 from ecr_emulator.scanning.limits import LayerError, Limits, TooLarge
 from ecr_emulator.scanning.matching import find_matches, looked_up_ecosystems

@@ -27,7 +27,7 @@ _MAX_ATTRIBUTE = 256
 #: Packages that a title names.
 _IN_TITLE = 2
 _NAMESPACE = uuid.UUID("0b1f7d0e-6f0e-5f5c-9a3d-0b6a3b1f4c27")
-_SOURCES = {"debian": "DEBIAN_CVE", "ubuntu": "UBUNTU_CVE"}
+_SOURCES = {"debian": "DEBIAN_CVE", "rhel": "REDHAT_CVE", "ubuntu": "UBUNTU_CVE"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """What is installed in an image as a software bill of materials.
 
-Sources: CycloneDX 1.6, JSON; the package URL specification and its types ``deb``, ``apk``,
+Sources: CycloneDX 1.6, JSON; the package URL specification and its types ``deb``, ``apk``, ``rpm``,
 ``pypi``, ``npm``, ``golang``, ``maven`` and ``oci``.
 """
 
@@ -11,15 +11,18 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
+from ecr_emulator.scanning.distributions import PACKAGE_TYPES
 from ecr_emulator.scanning.packages import GO, JAVA, NPM, OS, PYTHON, Inventory, Package
 
 _NAMESPACE = uuid.UUID("4b6a1d0a-8a55-5d5a-9d3e-7f1f0f6b2a11")
-_SYSTEM_TYPES = {
-    "debian": "deb",
-    "ubuntu": "deb",
-    "alpine": "apk",
-    "wolfi": "apk",
-    "chainguard": "apk",
+#: The namespace of a distribution's packages where that is not its ``ID``.
+_NAMESPACES = {
+    "rhel": "redhat",
+    "opensuse-leap": "opensuse",
+    "opensuse-tumbleweed": "opensuse",
+    "sled": "suse",
+    "sles": "suse",
+    "sles_sap": "suse",
 }
 
 
@@ -93,6 +96,7 @@ def _package_url(package: Package, inventory: Inventory) -> str | None:
     from packageurl import PackageURL
 
     kind, namespace, name = _kind_and_name(package, inventory)
+    version = package.version
     qualifiers: dict[str, str] = {}
     system = inventory.distribution
     if package.manager == OS:
@@ -100,8 +104,10 @@ def _package_url(package: Package, inventory: Inventory) -> str | None:
             qualifiers["arch"] = package.arch
         if system is not None and system.version:
             qualifiers["distro"] = f"{system.id}-{system.version}"
+        if kind == "rpm" and ":" in version:
+            qualifiers["epoch"], _, version = version.partition(":")
     try:
-        return PackageURL(kind, namespace, name, package.version, qualifiers or None).to_string()
+        return PackageURL(kind, namespace, name, version, qualifiers or None).to_string()
     except ValueError:
         # A name that none of its kind has.
         return None
@@ -113,7 +119,8 @@ def _kind_and_name(package: Package, inventory: Inventory) -> tuple[str, str | N
         system = inventory.distribution
         if system is None:
             return "generic", None, package.name
-        return _SYSTEM_TYPES.get(system.id, "generic"), system.id, package.name
+        kind = PACKAGE_TYPES.get(system.id, "generic")
+        return kind, _NAMESPACES.get(system.id, system.id), package.name
     if package.manager == JAVA:
         group, _, artifact = package.name.partition(":")
         return "maven", group, artifact

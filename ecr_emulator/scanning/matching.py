@@ -69,9 +69,9 @@ def find_matches(
         if place is None:
             continue
         for ecosystem in place.ecosystems:
-            for name in place.names:
+            for name, version in place.names:
                 names.setdefault(ecosystem, set()).add(name)
-                places.setdefault((ecosystem, name), []).append((package, place.version))
+                places.setdefault((ecosystem, name), []).append((package, version))
     matches: dict[tuple[str, Package], Match] = {}
     for advisory, affected in source.find(names):
         for package, version in places.get((affected.ecosystem, affected.name), ()):

@@ -14,7 +14,8 @@ from ecr_emulator.scanning.tar_stream import Entry
 PATHS = ("etc/os-release", "usr/lib/os-release")
 
 _MAX_LINES = 200
-_ID = re.compile(r"[a-z0-9._-]{1,64}")
+#: Lower case says the manual; openEuler's is not.
+_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 _VERSION = re.compile(r"[A-Za-z0-9._~-]{1,64}")
 
 

@@ -87,6 +87,24 @@ MUSL = record(
     upstream=["CVE-2026-2001"],
     severity=cvss(V3_HIGH),
 )
+RED_HAT = record(
+    "RHSA-2026:0001",
+    affected(
+        "Red Hat:enterprise_linux:9::baseos",
+        "openssl-libs",
+        ("introduced", "0"),
+        ("fixed", "1:3.0.7-25.el9_3"),
+    ),
+    affected(
+        "Red Hat:enterprise_linux:9::baseos",
+        "bash",
+        ("introduced", "0"),
+        ("fixed", "5.1.8-6.el9"),
+    ),
+    affected("Red Hat:enterprise_linux:8::baseos", "bash", ("introduced", "0")),
+    upstream=["CVE-2026-3001"],
+    severity=cvss(V3_HIGH),
+)
 JINJA = record(
     "GHSA-xxxx-yyyy-zzzz",
     affected("PyPI", "jinja2", ("introduced", "0"), ("fixed", "2.10.1")),
@@ -134,4 +152,4 @@ GO_NET = record(
 LODASH = record(
     "MAL-2026-1", affected("npm", "lodash", versions=["4.17.20", "4.17.21"]), aliases=[]
 )
-ALL = (OPENSSL, GLIBC, DSA, MUSL, JINJA, JINJA_AGAIN, LOG4J, GO_NET, LODASH)
+ALL = (OPENSSL, GLIBC, DSA, MUSL, RED_HAT, JINJA, JINJA_AGAIN, LOG4J, GO_NET, LODASH)

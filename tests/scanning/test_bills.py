@@ -93,6 +93,16 @@ def test_image(app: App, ecr: Any, oci: OciCaller) -> None:
             Distribution("alpine", "3.18.4"),
             "pkg:apk/alpine/musl@1.2.4-r1?arch=x86_64&distro=alpine-3.18.4",
         ),
+        (
+            Package("OS", "openssl-libs", "1:3.0.7-24.el9", "x86_64"),
+            Distribution("rhel", "9.4"),
+            "pkg:rpm/redhat/openssl-libs@3.0.7-24.el9?arch=x86_64&distro=rhel-9.4&epoch=1",
+        ),
+        (
+            Package("OS", "bash", "5.2-1", "x86_64"),
+            Distribution("opensuse-leap", "15.6"),
+            "pkg:rpm/opensuse/bash@5.2-1?arch=x86_64&distro=opensuse-leap-15.6",
+        ),
         (Package("OS", "aa", "1"), None, "pkg:generic/aa@1"),
         (Package("NODEPKG", "@scope/name", "1"), None, "pkg:npm/%40scope/name@1"),
         (

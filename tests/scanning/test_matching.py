@@ -57,6 +57,39 @@ def told(found: Iterable[Match]) -> list[tuple[str, str, str, str]]:
     return [(item.name, item.package.name, item.severity, item.fixed_in) for item in found]
 
 
+@pytest.mark.parametrize(
+    ("distribution", "one_of_them"),
+    [
+        (Distribution("rhel", "9.4"), "Red Hat:enterprise_linux:9::baseos"),
+        (Distribution("centos", "7"), "Red Hat:enterprise_linux:7::server"),
+        (Distribution("sles", "15.5"), "SUSE:Linux Enterprise Module for Basesystem 15 SP5"),
+        (Distribution("sles", "12.5"), "SUSE:Linux Enterprise Server 12 SP5"),
+        (Distribution("sles", "15"), "SUSE:Linux Enterprise Module for Basesystem 15"),
+    ],
+)
+def test_releases_of_many_names(distribution: Distribution, one_of_them: str) -> None:
+    assert one_of_them in system_ecosystems(distribution)
+
+
+def test_rpm_packages_by_either_name() -> None:
+    """A package and what it is built from may have versions of their own."""
+    perl = Package("OS", "perl-Digest", "1.20-4.el9", "noarch", "perl", "4:5.32.1-481.el9")
+    rocky = Distribution("rocky", "9.4")
+
+    def of(name: str, fixed: str) -> list[tuple[str, str, str, str]]:
+        events = ("introduced", "0"), ("fixed", fixed)
+        source = Source(record("CVE-2026-1", affected("Rocky Linux:9", name, *events)))
+        return told(matches(source, perl, distribution=rocky))
+
+    assert of("perl-Digest", "1.20-5.el9") == [
+        ("CVE-2026-1", "perl-Digest", "UNDEFINED", "1.20-5.el9")
+    ]
+    assert of("perl-Digest", "1.20-4.el9") == []
+    assert of("perl", "4:5.32.1-481.el9") == []
+    assert len(of("perl", "4:5.32.1-482.el9")) == 1
+    assert of("perl-libs", "9:9") == []
+
+
 def test_all_ecosystems() -> None:
     packages = (
         LIBSSL,
@@ -167,12 +200,29 @@ def test_scores() -> None:
         (Distribution("alpine", "3.18.4"), ("Alpine:v3.18",)),
         (Distribution("alpine", "3"), ()),
         (Distribution("wolfi", "20230201"), ("Wolfi",)),
-        (Distribution("fedora", "40"), ()),
+        (Distribution("slackware", "15.0"), ()),
+        (Distribution("rocky", "9.4"), ("Rocky Linux:9",)),
+        (Distribution("almalinux", "8.10"), ("AlmaLinux:8",)),
+        (Distribution("amzn", "2023"), ("Amazon Linux:2023",)),
+        (Distribution("fedora", "40"), ("Fedora:40",)),
+        (Distribution("photon", "5.0"), ("Photon OS:5.0",)),
+        (
+            Distribution("opensuse-leap", "15.6"),
+            ("openSUSE:Leap 15.6", "openSUSE:Leap 15.6 NonFree"),
+        ),
+        (Distribution("opensuse-tumbleweed", "20240801"), ("openSUSE:Tumbleweed",)),
+        (Distribution("openEuler", "24.03", "openEuler 24.03 (LTS)"), ("openEuler:24.03-LTS",)),
+        (
+            Distribution("openEuler", "22.03", "openEuler 22.03 (LTS-SP3)"),
+            ("openEuler:22.03-LTS-SP3",),
+        ),
+        (Distribution("openEuler", "23.09", "openEuler 23.09"), ("openEuler:23.09",)),
+        (Distribution("openEuler", "23.09"), ("openEuler:23.09",)),
     ],
 )
 def test_ecosystems(distribution: Distribution, ecosystems: tuple[str, ...]) -> None:
     assert system_ecosystems(distribution) == ecosystems
-    assert is_supported(distribution) is (distribution.id != "fedora")
+    assert is_supported(distribution) is (distribution.id != "slackware")
 
 
 @pytest.mark.parametrize(
@@ -186,7 +236,7 @@ def test_ecosystems(distribution: Distribution, ecosystems: tuple[str, ...]) -> 
 def test_coordinates(package: Package, name: str, version: str) -> None:
     place = coordinates(package, None)
     assert place is not None
-    assert (place.names, place.version) == ((name,), version)
+    assert place.names == ((name, version),)
 
 
 def test_what_is_looked_up() -> None:

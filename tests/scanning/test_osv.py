@@ -80,7 +80,7 @@ class TestParsing:
         "item",
         [
             affected("crates.io", "aa", ("introduced", "0")),
-            affected("Rocky Linux:9", "aa", ("introduced", "0")),
+            affected("Arch Linux", "aa", ("introduced", "0")),
             affected("Debian:12", "", ("introduced", "0")),
             affected("Debian:12", "aa"),
             affected("Debian:12", "aa", ranges=[{"type": "GIT", "events": [{"introduced": "0"}]}]),

@@ -17,14 +17,20 @@ from click.testing import CliRunner
 
 from ecr_emulator.cli import main
 from ecr_emulator.registry import image_examination
-from ecr_emulator.registry.image_examination import NO_DATABASE, NO_LIBRARIES, ImageExaminer
+from ecr_emulator.registry.image_examination import (
+    NO_DATABASE,
+    NO_LIBRARIES,
+    NOT_COVERED,
+    ImageExaminer,
+)
 from ecr_emulator.registry.repository import Repository
 from ecr_emulator.scanning import matching
 from ecr_emulator.scanning.limits import Limits
 from tests.scanning.osv_records import ALL, MUSL, OPENSSL, affected, record
 from tests.support.app import ACCOUNT, REGION, App, OciCaller
 from tests.support.images import Image
-from tests.support.rootfs import alpine, debian, dpkg_status, go_program, image_of
+from tests.support.rootfs import UBI_RELEASE, alpine, debian, dpkg_status, go_program, image_of
+from tests.support.rpmdb import DATABASES, PACKAGES, header
 
 REPOSITORY = "team/app"
 DONE = "The scan was completed successfully."
@@ -138,6 +144,32 @@ class TestBasic:
         answer = scan(app, image_of(alpine([("musl", "1.2.4-r1", "musl")])))
         assert names(answer["imageScanFindings"]["findings"]) == ["CVE-2026-2001"]
 
+    @pytest.mark.parametrize("path", sorted(DATABASES))
+    def test_red_hat(self, app: App, tmp_path: Path, path: str) -> None:
+        load(app, tmp_path / "osv", *ALL)
+        headers = [header(package) for package in PACKAGES]
+        files = {"etc/os-release": UBI_RELEASE, path: DATABASES[path](headers)}
+        answer = scan(app, image_of(files))
+        assert answer["imageScanStatus"] == {"status": "COMPLETE", "description": DONE}
+        (finding,) = answer["imageScanFindings"]["findings"]
+        assert finding["name"] == "CVE-2026-3001"
+        assert finding["severity"] == "HIGH"
+        assert finding["attributes"][:2] == [
+            {"key": "package_version", "value": "1:3.0.7-24.el9"},
+            {"key": "package_name", "value": "openssl"},
+        ]
+
+    def test_a_distribution_that_osv_has_nothing_about(self, app: App, tmp_path: Path) -> None:
+        """Its packages are read nonetheless."""
+        load(app, tmp_path / "osv", *ALL)
+        database = DATABASES["var/lib/rpm/rpmdb.sqlite"]([header(PACKAGES[0])])
+        release = 'ID="amzn"\nVERSION_ID="2023"\n'
+        files = {"etc/os-release": release, "var/lib/rpm/rpmdb.sqlite": database}
+        assert scan(app, image_of(files))["imageScanStatus"] == {
+            "status": "COMPLETE",
+            "description": f"{DONE} {NOT_COVERED.format('Amazon Linux:2023')}",
+        }
+
     def test_what_a_later_layer_mends(self, app: App, tmp_path: Path) -> None:
         load(app, tmp_path / "osv", OPENSSL)
         mended = {"var/lib/dpkg/status": dpkg_status([("libssl3", "3.0.11-1~deb12u2", "openssl")])}
@@ -225,9 +257,9 @@ class TestHonesty:
     def test_packages_that_are_not_read(self, app: App, tmp_path: Path) -> None:
         enhanced(app.ecr(), "SCAN_ON_PUSH")
         load(app, tmp_path / "osv", *ALL)
-        files = {**LANGUAGES, "etc/os-release": "ID=fedora\nVERSION_ID=40\n"}
+        files = {**LANGUAGES, "etc/os-release": "ID=slackware\nVERSION_ID=15.0\n"}
         assert scan(app, image_of(files))["imageScanStatus"]["description"] == (
-            f"{DONE} The vulnerability database has nothing about fedora 40."
+            f"{DONE} The vulnerability database has nothing about slackware 15.0."
         )
 
     def test_without_the_libraries(
@@ -358,6 +390,29 @@ class TestEnhanced:
             }
         ]
         assert findings[2]["fixAvailable"] == "NO"
+
+    def test_red_hat(self, app: App, tmp_path: Path) -> None:
+        load(app, tmp_path / "osv", *ALL)
+        enhanced(app.ecr(), "SCAN_ON_PUSH")
+        database = DATABASES["var/lib/rpm/rpmdb.sqlite"]([header(item) for item in PACKAGES])
+        image = image_of({"etc/os-release": UBI_RELEASE, "var/lib/rpm/rpmdb.sqlite": database})
+        (finding,) = scan(app, image)["imageScanFindings"]["enhancedFindings"]
+        details = finding["packageVulnerabilityDetails"]
+        assert details["source"] == "REDHAT_CVE"
+        assert details["vulnerablePackages"] == [
+            {
+                "arch": "X86_64",
+                "epoch": 1,
+                "fixedInVersion": "1:3.0.7-25.el9_3",
+                "name": "openssl-libs",
+                "packageManager": "OS",
+                "release": "24.el9",
+                "sourceLayerHash": image.layers[0].digest,
+                "version": "3.0.7",
+            }
+        ]
+        (resource,) = finding["resources"]
+        assert resource["details"]["awsEcrContainerImage"]["platform"] == "RHEL_9_4"
 
     def test_languages_without_an_operating_system(self, app: App, tmp_path: Path) -> None:
         load(app, tmp_path / "osv", *ALL)

@@ -30,6 +30,14 @@ ID=alpine
 VERSION_ID=3.18.4
 PRETTY_NAME="Alpine Linux v3.18"
 """
+UBI_RELEASE = """\
+NAME="Red Hat Enterprise Linux"
+VERSION="9.4 (Plow)"
+ID="rhel"
+ID_LIKE="fedora"
+VERSION_ID="9.4"
+PRETTY_NAME="Red Hat Enterprise Linux 9.4 (Plow)"
+"""
 
 
 def link(target: str) -> tarfile.TarInfo:

@@ -1,0 +1,71 @@
+"""The packages of Red Hat's, SUSE's, Amazon's and others' distributions: rpm's database."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+from ecr_emulator.scanning.packages import (
+    MAX_PER_FILE,
+    OS,
+    FileContent,
+    FileFacts,
+    PackageList,
+)
+from ecr_emulator.scanning.rpm_databases import read_headers
+from ecr_emulator.scanning.rpm_headers import parse_header
+from ecr_emulator.scanning.tar_stream import Entry
+
+#: The second is where SUSE and Fedora have it now, the third where ostree does.
+_FOLDERS = ("var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/")
+_FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
+_PATHS = frozenset(folder + name for folder in _FOLDERS for name in _FILES)
+#: In bytes; larger databases are passed over. They are not kept in memory.
+_MAX_DATABASE = 512 * 1024**2
+#: A key that packages are signed with, written down as if it were a package.
+_PUBLIC_KEY = "gpg-pubkey"
+
+
+class RpmReader:
+    """Reads what rpm installed."""
+
+    def wants(self, path: str, entry: Entry) -> bool:
+        """Say whether the file is rpm's database."""
+        return path in _PATHS
+
+    def read(self, path: str, content: FileContent) -> FileFacts:
+        """Return the packages that are installed."""
+        with tempfile.NamedTemporaryFile(prefix="ecr-emulator-rpm-") as file:
+            if not _copy(content, file):
+                return FileFacts()
+            headers = read_headers(Path(file.name))
+            if headers is None:
+                return FileFacts()
+            packages = PackageList(OS, path)
+            with closing(headers):
+                for header in islice(headers, MAX_PER_FILE):
+                    package = parse_header(header)
+                    if package is not None and package.name != _PUBLIC_KEY:
+                        packages.add(
+                            package.name,
+                            package.version,
+                            arch=package.arch,
+                            source_name=package.source_name,
+                            source_version=package.source_version,
+                        )
+        return packages.facts(lists_system=True)
+
+
+def _copy(content: FileContent, file: IO[bytes]) -> bool:
+    """Write the content to *file*; say whether all of it is there, and anything at all."""
+    size = 0
+    for chunk in content.chunks():
+        size += len(chunk)
+        if size > _MAX_DATABASE:
+            return False
+        file.write(chunk)
+    file.flush()
+    return size > 0
