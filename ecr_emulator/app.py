@@ -24,6 +24,7 @@ from ecr_emulator.auth.credentials import (
     PermissiveCredentials,
     TemporaryCredentials,
 )
+from ecr_emulator.auth.directory import Directory, IdentitySource
 from ecr_emulator.auth.identities import Identities
 from ecr_emulator.auth.identities_file import NO_IDENTITIES, read_identities
 from ecr_emulator.auth.origins import Origins
@@ -40,6 +41,13 @@ from ecr_emulator.aws.operation_calls import ApiServices
 from ecr_emulator.aws.sts import StsServices
 from ecr_emulator.blobs.filesystem import FilesystemBlobStore
 from ecr_emulator.clock import Clock
+from ecr_emulator.companions.companion import Companion, CompanionHere
+from ecr_emulator.companions.door import CompanionDoor
+from ecr_emulator.companions.event_bus import CompanionBus
+from ecr_emulator.companions.iam import CompanionIam
+from ecr_emulator.companions.link import Address, CompanionElsewhere
+from ecr_emulator.companions.moto_host import are_wanted
+from ecr_emulator.companions.secrets_manager import CompanionSecrets
 from ecr_emulator.config import Settings
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.migrate import installation_secret
@@ -68,8 +76,10 @@ class Application:
         database: Database,
         jobs: JobWorker,
         origins: Origins,
+        companions: CompanionDoor | None,
     ) -> None:
         self._origins = origins
+        self._companions = companions
         self._oci = oci
         self._aws = aws
         self._flask = flask
@@ -82,6 +92,9 @@ class Application:
             # A security group would leave the caller without any answer.
             start_response("403 Forbidden", [("Content-Length", "0"), ("Connection", "close")])
             return [b""]
+        companions = self._companions
+        if companions is not None and (service := companions.service_of(environ)) is not None:
+            return companions.answer(service, environ, start_response)
         if self._oci.handles(environ.get("PATH_INFO", "")):
             return self._oci(environ, start_response)
         if self._aws.handles(environ):
@@ -94,12 +107,20 @@ class Application:
         self._database.close()
 
 
-def create_app(settings: Settings, clock: Clock | None = None) -> Application:
+def create_app(
+    settings: Settings, clock: Clock | None = None, companions_at: Address | None = None
+) -> Application:
     """Build the application; the database's schema must be up to date.
 
     :param clock: where the time comes from; the machine's clock unless a test gives another.
+    :param companions_at: the server's companion process; without one the companions, if they
+        are wanted, are in this process.
     """
     clock = clock or Clock()
+    companion: Companion | None = None
+    if are_wanted(settings.companions):
+        companion = CompanionElsewhere(companions_at) if companions_at else CompanionHere()
+    manager = None if companion is None else CompanionSecrets(companion)
     database = Database(settings.database_url, durability=settings.durability)
     secret = installation_secret(database)
     blob_store = FilesystemBlobStore(settings.data_dir, durability=settings.durability)
@@ -111,9 +132,14 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
         public_actions=action_names("ecr-public", ecr_public_operations.service.operations),
         upstreams=UpstreamRegistries(settings.upstreams),
         quotas=ServiceQuotas(settings.quotas),
-        secrets=read_secrets(Path(settings.secrets)) if settings.secrets else Secrets(),
+        secrets=(
+            read_secrets(Path(settings.secrets), manager)
+            if settings.secrets
+            else Secrets(manager=manager)
+        ),
         max_manifest=settings.max_manifest,
         event_targets=open_targets(settings.event_targets, durability=settings.durability),
+        event_bus=None if companion is None else CompanionBus(companion),
         api_call_events=settings.api_call_events,
         garbage_grace=timedelta(hours=settings.garbage_grace),
     )
@@ -121,14 +147,18 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     document = read_identities(Path(settings.identities)) if settings.identities else NO_IDENTITIES
     identities.put_all(document.identities, document.organizations)
     origins = Origins(document.vpc_endpoints)
-    access = Access(database, identities, origins, clock)
+    other_iam = None if companion is None else CompanionIam(companion)
+    directory: IdentitySource = Directory(identities, other_iam) if other_iam else identities
+    access = Access(database, directory, origins, clock)
     tokens, urls = RegistryTokens(secret, clock), DownloadUrls(secret, clock)
     page_tokens = PageTokens(secret)
     temporary = TemporaryCredentials(secret, clock)
     permissive = settings.auth == "permissive"
-    credentials: CredentialSource = ChainedCredentials(temporary, identities, KnownCredentials())
+    sources: list[CredentialSource] = [temporary, identities, KnownCredentials()]
+    credentials: CredentialSource = ChainedCredentials(*sources, *filter(None, [other_iam]))
+    lenient = PermissiveCredentials(credentials)
     if permissive:
-        credentials = PermissiveCredentials(credentials)
+        credentials = lenient
 
     addresses = RegistryAddresses(settings.registry_host, settings.public_registry_host)
     door_services = DoorServices(
@@ -148,13 +178,13 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
     public = PublicDoor(door_services, tokens, addresses, permissive=permissive)
     oci = OciDoor(door_services, public)
     services = ApiServices(registry, access, tokens, urls, page_tokens, addresses)
-    sts_services = StsServices(temporary, access, identities, clock)
+    sts_services = StsServices(temporary, access, directory, clock)
     verifier = SignatureVerifier(credentials, clock)
     aws = AwsDoor(services, verifier, sts_services, origins, settings.max_json_body)
     flask = Flask("ecr_emulator", static_folder=None)
     flask.config[ADMIN_TOKEN] = settings.admin_token
     flask.register_blueprint(logo_blueprint(registry))
-    flask.register_blueprint(admin_blueprint(registry, identities, document))
+    flask.register_blueprint(admin_blueprint(registry, identities, document, companion))
     flask.register_blueprint(identities_blueprint(identities))
     flask.register_blueprint(lifecycle_blueprint(registry))
     flask.register_blueprint(events_blueprint(registry.event_log))
@@ -168,12 +198,13 @@ def create_app(settings: Settings, clock: Clock | None = None) -> Application:
         registry.last_words(),
         registry.recurring_jobs(),
     )
-    return Application(oci, aws, flask, database, jobs, origins)
+    companion_door = None if companion is None else CompanionDoor(companion, lenient)
+    return Application(oci, aws, flask, database, jobs, origins, companion_door)
 
 
-def create_server_app(settings: Settings) -> Application:
+def create_server_app(settings: Settings, companions_at: Address | None = None) -> Application:
     """Build the application for a server's worker: it also works in the background."""
-    application = create_app(settings)
+    application = create_app(settings, companions_at=companions_at)
     application.jobs.start()
     return application
 

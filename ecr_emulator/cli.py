@@ -7,6 +7,7 @@ cannot be meant. Heavy imports wait until a command needs them, so that ``--help
 from __future__ import annotations
 
 import base64
+import contextlib
 import shlex
 import shutil
 import sys
@@ -21,6 +22,7 @@ from ecr_emulator.cli_iam import explain, iam
 from ecr_emulator.cli_lifecycle import lifecycle
 from ecr_emulator.cli_support import (
     Failure,
+    check_companions,
     check_files,
     reachable,
     setting_options,
@@ -49,6 +51,7 @@ def serve(config_file: str | None, **flags: object) -> None:
 
     settings = settings_of(config_file, flags)
     check_files(settings)
+    check_companions(settings)
     if settings.tls:
         make_certificate(settings)  # here, so that what stands against it is one line
     try:
@@ -60,8 +63,22 @@ def serve(config_file: str | None, **flags: object) -> None:
 
     # In the master, so that the workers share what is loaded, and start at once.
     from ecr_emulator.app import create_server_app
+    from ecr_emulator.companions.moto_host import are_wanted
+    from ecr_emulator.companions.process import CompanionProcess
 
-    sys.exit(server.run(settings, create_server_app, listener, lambda: _announce(settings)))
+    with contextlib.ExitStack() as stack:
+        address, helper = None, None
+        if are_wanted(settings.companions):
+            companions = stack.enter_context(contextlib.closing(CompanionProcess()))
+            address, helper = companions.address, companions.run
+        status = server.run(
+            settings,
+            lambda settings: create_server_app(settings, address),
+            listener,
+            lambda: _announce(settings),
+            helper=helper,
+        )
+    sys.exit(status)
 
 
 @main.command()

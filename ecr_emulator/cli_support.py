@@ -92,6 +92,17 @@ def check_files(settings: Settings) -> None:
         raise BadSetting(str(error)) from None
 
 
+def check_companions(settings: Settings) -> None:
+    """See that what the companions need is installed, or end with the one line that says it."""
+    from ecr_emulator.companions.moto_host import is_installed
+
+    if settings.companions == "on" and not is_installed():
+        raise BadSetting(
+            "setting companions: on needs moto, which is not installed: pip install"
+            " 'ecr-emulator[aws]'"
+        )
+
+
 def reachable(settings: Settings) -> str:
     """Return the host and port by which this machine's programs reach the server."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104

@@ -227,6 +227,16 @@ class Settings:
             default_text="none",
         ),
     )
+    companions: str = _setting(
+        "auto",
+        SettingInfo(
+            "Whether requests for other AWS services are answered too, by moto, whose users and"
+            " roles, secrets and event rules then count here. auto: if moto is installed (extra"
+            " [aws]).",
+            values.one_of("auto", "on", "off"),
+            "auto|on|off",
+        ),
+    )
     event_targets: tuple[str, ...] = _setting(
         (),
         SettingInfo(

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ecr_emulator.clock import Clock
 from ecr_emulator.stalls import StallGuard
-from ecr_emulator.supervisor import STOP_SIGNALS, Supervisor
+from ecr_emulator.supervisor import STOP_SIGNALS, Supervisor, Work
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
@@ -96,14 +96,15 @@ def run(
     boot_timeout: float = 60.0,
     stop_timeout: float = 30.0,
     worker_lifetime: float | None = None,
+    helper: Work | None = None,
 ) -> int:
     """Serve an application until SIGTERM or SIGINT, and return the command's exit status.
 
     :param make_application: called once in each worker, after the fork; the application's
         `close`, if it has one, is called after its last request.
     :param on_ready: called in this process once, when every worker has its application.
-    :param boot_timeout: see :class:`~ecr_emulator.supervisor.Supervisor`, as *stop_timeout*
-        and *worker_lifetime*, which without TLS is endless when left out.
+    :param boot_timeout: see :class:`~ecr_emulator.supervisor.Supervisor`, as *stop_timeout*,
+        *helper* and *worker_lifetime*, which without TLS is endless when left out.
     """
     if worker_lifetime is None:
         worker_lifetime = _TLS_WORKER_LIFETIME if settings.tls else math.inf
@@ -119,6 +120,7 @@ def run(
         boot_timeout=boot_timeout,
         stop_timeout=stop_timeout,
         worker_lifetime=worker_lifetime,
+        helper=helper,
     )
     return supervisor.run()
 

@@ -5,6 +5,7 @@ test in ``tests/server/``:
 
 * all workers or none: a worker that fails while it starts ends the whole command, with its reason;
 * a worker that dies later is replaced; workers that keep dying end the command;
+* a helper process beside them is replaced whenever it dies, and ends after them;
 * a worker that has reached a given age is replaced too, one at a time;
 * SIGTERM and SIGINT let the workers finish, for a bounded time; then they are killed, and the
   master never outlives them;
@@ -45,6 +46,9 @@ _SIGNALS = (*STOP_SIGNALS, signal.SIGCHLD)
 #: So many deaths within so many seconds are a fault of ours, not an accident.
 _MANY_DEATHS = 5
 _DEATH_WINDOW = 30.0
+#: The number of the helper among the workers, and the longest wait until it is started again.
+_HELPER = 0
+_LONGEST_WAIT = 30.0
 #: A second interrupt after this many seconds means "now"; sooner, it is the first one's echo
 #: (a terminal interrupts make and the master both, and make passes it on).
 _IMPATIENCE = 0.5
@@ -76,6 +80,7 @@ class Supervisor:
     :param boot_timeout: seconds a worker may take to be ready.
     :param stop_timeout: seconds that requests in flight may take to finish at a stop.
     :param worker_lifetime: seconds after which a worker is stopped and replaced.
+    :param helper: what one more process runs, which the workers can do without for a while.
     """
 
     def __init__(
@@ -88,8 +93,10 @@ class Supervisor:
         boot_timeout: float = 60.0,
         stop_timeout: float = 30.0,
         worker_lifetime: float = math.inf,
+        helper: Work | None = None,
     ) -> None:
         self._work = work
+        self._helper = helper
         self._count = workers
         self._listener = listener
         self._on_ready = on_ready
@@ -98,6 +105,8 @@ class Supervisor:
         self._worker_lifetime = worker_lifetime
         self._workers: dict[int, _Worker] = {}
         self._deaths: list[float] = []
+        self._helper_deaths: list[float] = []
+        self._helper_due = math.inf  # monotonic; when to start the helper again
         self._announced = False
 
     def run(self) -> int:
@@ -118,7 +127,8 @@ class Supervisor:
                 signal.signal(name, lambda *_: None)
         signal.set_wakeup_fd(wake_write)
         try:
-            for number in range(1, self._count + 1):
+            first = 1 if self._helper is None else _HELPER
+            for number in range(first, self._count + 1):
                 self._start(number)
             while not self._look(self._next_deadline()):
                 self._tend()
@@ -142,7 +152,8 @@ class Supervisor:
             status = 1
             try:
                 os.close(read)
-                status = self._be_worker(write)
+                helper = self._helper if number == _HELPER else None
+                status = self._be_worker(helper or self._work, write)
             finally:
                 # Never return into the master's code, whatever happened.
                 os._exit(status)
@@ -151,8 +162,8 @@ class Supervisor:
         os.set_blocking(read, False)
         self._workers[pid] = _Worker(number, pid, read, time.monotonic())
 
-    def _be_worker(self, pipe: int) -> int:
-        """Run the work in the forked process and return its exit status."""
+    def _be_worker(self, work: Work, pipe: int) -> int:
+        """Run *work* in the forked process and return its exit status."""
         signal.set_wakeup_fd(-1)
         for name in _SIGNALS:
             if signal.getsignal(name) is not signal.SIG_IGN:
@@ -164,7 +175,7 @@ class Supervisor:
             os.close(end)
         die_with_master(self._master, self._lifeline)
         try:
-            self._work(lambda: _tell(pipe, _READY))
+            work(lambda: _tell(pipe, _READY))
         except BaseException as error:  # noqa: BLE001 - the process ends; only its reason is kept
             traceback.print_exc()
             _tell(pipe, f"{type(error).__name__}: {error}".encode()[:_REASON_LIMIT])
@@ -179,7 +190,7 @@ class Supervisor:
 
     def _next_deadline(self) -> float | None:
         """Return the seconds until some worker's time to start, live or stop is over, if ever."""
-        first = min(map(self._deadline, self._workers.values()), default=math.inf)
+        first = min([self._helper_due, *map(self._deadline, self._workers.values())])
         if first == math.inf:
             return None
         # Not more than select takes (the time of a month, in milliseconds, is).
@@ -191,6 +202,8 @@ class Supervisor:
             return worker.started + self._boot_timeout
         if worker.retired is not None:
             return worker.retired + self._stop_timeout
+        if worker.number == _HELPER:
+            return math.inf
         # One at a time is stopped for its age, so that the others serve meanwhile.
         if any(not other.ready or other.retired is not None for other in self._workers.values()):
             return math.inf
@@ -218,6 +231,9 @@ class Supervisor:
     def _tend(self) -> None:
         """Replace the dead, give up on those that cannot start, announce that all are ready."""
         for worker, status in self._reap():
+            if worker.number == _HELPER and self._announced:
+                self._helper_died(_ending(status))
+                continue
             if not worker.ready:
                 reason = worker.said.decode(errors="replace") or _ending(status)
                 raise _Failed(f"worker {worker.number} did not start: {reason}")
@@ -233,16 +249,32 @@ class Supervisor:
                     f" {_ending(status)}"
                 )
             self._start(worker.number)
+        if self._helper_due <= time.monotonic():
+            self._helper_due = math.inf
+            self._start(_HELPER)
         self._retire()
         if not self._announced and all(worker.ready for worker in self._workers.values()):
             self._announced = True
             self._on_ready()
+
+    def _helper_died(self, ending: str) -> None:
+        """See to it that the helper is started again: at once, later if that keeps happening."""
+        now = time.monotonic()
+        recent = [then for then in self._helper_deaths if now - then < _DEATH_WINDOW]
+        self._helper_deaths = [*recent, now]
+        wait = min(2.0 ** len(recent) - 1, _LONGEST_WAIT)
+        self._helper_due = now + wait
+        logger.warning("the companion process %s; replacing it in %.0f seconds", ending, wait)
 
     def _retire(self) -> None:
         """Act upon the workers whose time to start, live or stop is over."""
         now = time.monotonic()
         for pid, worker in self._workers.items():
             if self._deadline(worker) > now:
+                continue
+            if not worker.ready and worker.number == _HELPER and self._announced:
+                os.kill(pid, signal.SIGKILL)
+                worker.started = math.inf
                 continue
             if not worker.ready:
                 raise _Failed(f"a worker was not ready after {self._boot_timeout:.0f} seconds")
@@ -268,9 +300,9 @@ class Supervisor:
     def _stop(self) -> int:
         """End all workers: by request, and by force those that do not heed it in time."""
         self._listener.close()
-        self._send(signal.SIGTERM)
+        self._send(signal.SIGTERM, self._serving())
         asked = time.monotonic()
-        while self._workers:
+        while self._serving():
             left = asked + self._stop_timeout - time.monotonic()
             if left <= 0:
                 break
@@ -278,17 +310,21 @@ class Supervisor:
             self._reap()
             if again and time.monotonic() - asked > _IMPATIENCE:
                 break
-        if not self._workers:
-            return 0
-        logger.warning("killing %d workers that did not stop", len(self._workers))
-        # A stopped (SIGSTOP) process heeds no other signal than this one.
-        self._send(signal.SIGKILL)
+        late = self._serving()
+        if late:
+            logger.warning("killing %d workers that did not stop", len(late))
+        # The helper has nothing to finish. And a stopped (SIGSTOP) process heeds no other signal.
+        self._send(signal.SIGKILL, list(self._workers))
         for pid in self._workers:
             os.waitpid(pid, 0)
-        return 1
+        return 1 if late else 0
 
-    def _send(self, number: int) -> None:
-        for pid in self._workers:
+    def _serving(self) -> list[int]:
+        """Return the process ids of the workers that are there, without the helper's."""
+        return [pid for pid, worker in self._workers.items() if worker.number != _HELPER]
+
+    def _send(self, number: int, pids: list[int]) -> None:
+        for pid in pids:
             os.kill(pid, number)  # not reaped yet, so the number is still the worker's
 
 

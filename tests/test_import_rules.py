@@ -45,6 +45,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "registry": {"db", "blobs", "jobs", "scanning", "upstreams"},
     "admin": {"registry", "auth"},
     "aws": {"registry", "auth"},
+    "companions": {"auth", "upstreams"},
     "oci": {"registry", "auth"},
 }
 #: The top of the house, which wires it all and which nothing below may import. What begins
@@ -53,7 +54,7 @@ TOP = {"__main__", "app", "cli", "server", "stalls", "supervisor"}
 
 #: What only the doors, the control endpoints and the top know of.
 WEB = {"flask", "werkzeug", "granian", "click"}
-KNOW_THE_WEB = {"admin", "aws", "oci", *TOP}
+KNOW_THE_WEB = {"admin", "aws", "companions", "oci", *TOP}
 
 
 def room_of(path: Path) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Protocol
 
 from flask import Blueprint, Response, jsonify, request
 
@@ -15,12 +16,23 @@ from ecr_emulator.registry.core import Registry
 PREFIX = "/_emulator"
 
 
+class Resettable(Protocol):
+    """What a reset empties beside the registries."""
+
+    def reset(self) -> None:
+        """Empty it."""
+
+
 def admin_blueprint(
-    registry: Registry, identities: Identities, document: IdentitiesDocument
+    registry: Registry,
+    identities: Identities,
+    document: IdentitiesDocument,
+    companion: Resettable | None,
 ) -> Blueprint:
     """Return the Flask routes below ``/_emulator/``.
 
     :param document: the identities file, whose users and roles a reset brings back.
+    :param companion: the other services.
     """
     blueprint = control_blueprint("admin", PREFIX)
 
@@ -31,7 +43,9 @@ def admin_blueprint(
 
     @blueprint.post("/reset")
     def reset() -> Response:
-        """Empty every registry; of the identities those of the file stay."""
+        """Empty every registry and the other services; the identities of the file stay."""
+        if companion is not None:
+            companion.reset()
         registry.reset()
         identities.put_all(document.identities, document.organizations)
         return jsonify(status="ok")

@@ -38,7 +38,8 @@ from ecr_emulator.policy.requesters import ANONYMOUS as NOBODY
 from ecr_emulator.policy.requesters import Requester, RequesterKind, requester_from_arn
 from ecr_emulator.policy.statements import AccessRequest
 
-from .identities import ROLE, USER, Identities, Identity, parsed
+from .directory import IdentitySource
+from .identities import ROLE, USER, Identity, parsed
 from .origins import Origins
 from .principals import ANONYMOUS, Principal
 
@@ -90,7 +91,7 @@ class Access:
     """Decides on access."""
 
     def __init__(
-        self, database: Database, identities: Identities, origins: Origins, clock: Clock
+        self, database: Database, identities: IdentitySource, origins: Origins, clock: Clock
     ) -> None:
         self._database = database
         self._identities = identities

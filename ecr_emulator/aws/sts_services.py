@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ecr_emulator.auth.access import Access
 from ecr_emulator.auth.credentials import TemporaryCredentials
-from ecr_emulator.auth.identities import Identities
+from ecr_emulator.auth.directory import IdentitySource
 from ecr_emulator.clock import Clock
 
 
@@ -16,5 +16,5 @@ class StsServices:
 
     temporary_credentials: TemporaryCredentials
     access: Access
-    identities: Identities
+    identities: IdentitySource
     clock: Clock

@@ -23,7 +23,7 @@ from ecr_emulator.registry.backfill_work import BackfillWork
 from ecr_emulator.registry.backfills import Backfills
 from ecr_emulator.registry.bills import BillsOfMaterials
 from ecr_emulator.registry.creation_template_store import CreationTemplates
-from ecr_emulator.registry.event_delivery import EventDelivery, EventTarget
+from ecr_emulator.registry.event_delivery import EventBus, EventDelivery, EventTarget
 from ecr_emulator.registry.event_log import EventLog
 from ecr_emulator.registry.event_queue import DeliveryQueue
 from ecr_emulator.registry.events import RegistryEvents
@@ -82,6 +82,7 @@ class Registry:
     :param secrets: the credentials for them.
     :param max_manifest: the largest manifest that is cached, in bytes.
     :param event_targets: who is told of events.
+    :param event_bus: who is told of them too, while it has rules.
     :param api_call_events: whether API calls are events too.
     :param garbage_grace: how long uploads and layers that no image names are kept.
     """
@@ -99,16 +100,21 @@ class Registry:
         max_manifest: int,
         garbage_grace: timedelta,
         event_targets: Sequence[EventTarget] = (),
+        event_bus: EventBus | None = None,
         api_call_events: bool = False,
     ) -> None:
         self.jobs = JobQueue(database, clock)
         self._database = database
         self._blob_store = blob_store
-        deliveries = DeliveryQueue([target.name for target in event_targets])
+        buses = [] if event_bus is None else [event_bus]
+        deliveries = DeliveryQueue(
+            [target.name for target in event_targets],
+            {bus.name: bus.has_rules for bus in buses},
+        )
         self.event_log = EventLog(database, clock, deliveries)
         self.events = events = RegistryEvents(self.event_log)
         self.api_calls = ApiCalls(self.event_log, clock, enabled=api_call_events)
-        self._event_delivery = EventDelivery(database, clock, event_targets)
+        self._event_delivery = EventDelivery(database, clock, [*event_targets, *buses])
         self.account_settings = AccountSettings(database)
         self.repositories = Repositories(database, quotas, clock)
         self.resource_tags = ResourceTags(database)

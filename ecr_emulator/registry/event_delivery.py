@@ -41,6 +41,13 @@ class EventTarget(Protocol):
         """Tell of *event*; return why that failed, or ``None`` when it did not."""
 
 
+class EventBus(EventTarget, Protocol):
+    """Whoever is to be told of events only while somebody may wait for them there."""
+
+    def has_rules(self) -> bool:
+        """Say whether somebody may."""
+
+
 class EventDelivery:
     """Delivers events to targets."""
 

@@ -6,7 +6,7 @@ has its own, so a target that cannot be reached holds up no other.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
 
 from sqlalchemy import Connection, insert, select
@@ -23,14 +23,21 @@ class DeliveryQueue:
     """Queues the delivery of events.
 
     :param targets: the names of the targets; each is told of every event.
+    :param at_times: the names of further targets, with what says whether one is to be told now.
     """
 
-    def __init__(self, targets: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        targets: Collection[str] = (),
+        at_times: Mapping[str, Callable[[], bool]] | None = None,
+    ) -> None:
         self._targets = tuple(targets)
+        self._at_times = dict(at_times or {})
 
     def add(self, connection: Connection, event_id: int, now: datetime) -> None:
         """Queue the delivery of an event with the transaction that records it."""
-        for target in self._targets:
+        now_and_then = [name for name, is_wanted in self._at_times.items() if is_wanted()]
+        for target in (*self._targets, *now_and_then):
             connection.execute(insert(event_deliveries).values(target=target, event_id=event_id))
             if _schedule(connection, target):
                 queue_run(connection, target, now)

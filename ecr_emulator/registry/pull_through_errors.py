@@ -7,6 +7,12 @@ from __future__ import annotations
 
 from ecr_emulator.registry.errors import RegistryError
 
+#: The service model's description of UnableToAccessSecretException.
+SECRET_NOT_ACCESSIBLE = (
+    "The secret is unable to be accessed. Verify the resource permissions for the secret and "
+    "try again."
+)
+
 
 class PullThroughRuleNotFound(RegistryError):
     """The registry has no rule for the prefix."""
@@ -81,6 +87,15 @@ class SecretNotFound(RegistryError):
         )
 
 
+class SecretNotAccessible(RegistryError):
+    """The secret with the credentials is there and cannot be read."""
+
+    code = "UnableToAccessSecretException"
+
+    def __init__(self) -> None:
+        super().__init__(SECRET_NOT_ACCESSIBLE)
+
+
 #: Codes of ``failures[]`` (API reference ``ImageFailure``).
 ACCESS_DENIED = "UpstreamAccessDenied"
 TOO_MANY_REQUESTS = "UpstreamTooManyRequests"
@@ -111,10 +126,7 @@ class UpstreamImageFailure(RegistryError):
     def __init__(self, failure_code: str | None) -> None:
         # The text for a secret: after the service model's description of the exception.
         super().__init__(
-            REASONS[failure_code]
-            if failure_code is not None
-            else "The secret is unable to be accessed. Verify the resource permissions for the "
-            "secret and try again."
+            REASONS[failure_code] if failure_code is not None else SECRET_NOT_ACCESSIBLE
         )
         self.failure_code = failure_code
 

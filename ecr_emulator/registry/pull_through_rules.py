@@ -23,8 +23,10 @@ from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.errors import InvalidParameter, LimitExceeded
 from ecr_emulator.registry.prefixes import ROOT, path_of, paths_covering
 from ecr_emulator.registry.pull_through_errors import (
+    SECRET_NOT_ACCESSIBLE,
     PullThroughRuleAlreadyExists,
     PullThroughRuleNotFound,
+    SecretNotAccessible,
     SecretNotFound,
     UnsupportedUpstream,
 )
@@ -34,11 +36,6 @@ from ecr_emulator.upstreams.client import UpstreamClient
 from ecr_emulator.upstreams.http import UpstreamRegistries, UpstreamState
 from ecr_emulator.upstreams.secrets import Secrets
 
-#: The service model's description of UnableToAccessSecretException.
-SECRET_NOT_ACCESSIBLE = (
-    "The secret is unable to be accessed. Verify the resource permissions for the secret and "
-    "try again."
-)
 #: Observed on pulls.
 AUTHENTICATION_FAILED = (
     "The authentication to the upstream registry failed. Verify that the credentials provided "
@@ -159,12 +156,14 @@ class PullThroughRules:
         :param upstream_registry: the API's name for the registry at *upstream_url*.
         :raises PullThroughRuleAlreadyExists: there is one.
         :raises UnsupportedUpstream: ECR caches no such registry, or not with these credentials.
-        :raises SecretNotFound: the secret is of another account or region.
+        :raises SecretNotFound: the secret is of another account or region, or not there.
+        :raises SecretNotAccessible: the secret is scheduled for deletion.
         :raises InvalidParameter: the parameters do not go together.
         :raises LimitExceeded: the registry has as many as it may have.
         """
         upstream = _upstream(key, upstream_url, upstream_registry)
         _check_credentials(key, upstream, credential_arn, custom_role_arn)
+        self._check_secret(credential_arn)
         upstream_prefix = upstream_prefix or ROOT
         if prefix == ROOT and upstream_prefix != ROOT:
             # The rule is the user guide's ("Customizing repository prefixes"); likeliest text.
@@ -234,19 +233,22 @@ class PullThroughRules:
         :raises InvalidParameter: neither a secret nor a role is given, or not of the kind that
             the upstream takes.
         :raises UnsupportedUpstream: the upstream takes no credentials.
-        :raises SecretNotFound: the secret is of another account or region.
+        :raises SecretNotFound: the secret is of another account or region, or not there.
+        :raises SecretNotAccessible: the secret is scheduled for deletion.
         """
         if credential_arn is None and custom_role_arn is None:
             raise InvalidParameter(
                 "Invalid input: Please set either credential arn or role arn to update the "
                 "credentials"
             )
+        # Before the transaction, for the secret may have to be asked for elsewhere.
+        (rule,) = self.named(key, [prefix])
+        upstream = _upstream(key, rule.upstream_url, None)
+        _check_credentials(key, upstream, credential_arn, custom_role_arn)
+        self._check_secret(credential_arn)
         with self._database.write() as connection:
-            rule = _find(connection, key, prefix)
-            upstream = _upstream(key, rule.upstream_url, None)
-            _check_credentials(key, upstream, credential_arn, custom_role_arn)
             rule = replace(
-                rule,
+                _find(connection, key, prefix),
                 credential_arn=credential_arn,
                 custom_role_arn=custom_role_arn,
                 updated_at=self._clock.now(),
@@ -275,7 +277,7 @@ class PullThroughRules:
         """Try the rule for *prefix*; return it, and what fails, if anything does.
 
         A registry is asked over the network, with the credentials of the rule's secret where it
-        takes them; a secret that is in no file of the user's cannot be read. An ECR registry
+        takes them; a secret that is nowhere, or holds no login, cannot be used. An ECR registry
         is this emulator's own: the account's lets it in, and for another account's there is no
         role to assume.
 
@@ -304,6 +306,17 @@ class PullThroughRules:
             UpstreamState.UNAVAILABLE: UPSTREAM_UNAVAILABLE,
         }
         return rule, failures[state]
+
+    def _check_secret(self, arn: str | None) -> None:
+        """Check that a secret is there and can be read, as far as anybody knows.
+
+        What it holds is read when it is needed: that a secret without a login is refused no
+        sooner is likeliest.
+        """
+        if arn and not self._secrets.exists(arn):
+            raise SecretNotFound
+        if arn and not self._secrets.is_accessible(arn):
+            raise SecretNotAccessible
 
 
 def _of(key: RegistryKey, prefix: str | None = None) -> dict[str, str]:

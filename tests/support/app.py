@@ -67,7 +67,8 @@ class App:
     ) -> None:
         self.folder = folder
         self.clock = clock or SettableClock()
-        self.settings = Settings(**{"data_dir": folder, "durability": "relaxed", **settings})
+        ours = {"data_dir": folder, "durability": "relaxed", "companions": "off"}
+        self.settings = Settings(**{**ours, **settings})
         if not (folder / "registry.sqlite3").exists():
             folder.mkdir(parents=True, exist_ok=True)
             if migrated:

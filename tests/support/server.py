@@ -53,7 +53,8 @@ class ServerProcess:
     ) -> None:
         self.data_dir = data_dir
         self._tls = bool(settings.get("tls"))
-        given = {"data_dir": data_dir, "port": port, "workers": 2, **settings}
+        ours = {"data_dir": data_dir, "port": port, "workers": 2, "companions": "off"}
+        given = {**ours, **settings}
         data_dir.parent.mkdir(parents=True, exist_ok=True)
         self._log_path = data_dir.with_name(f"{data_dir.name}-{os.getpid()}-{id(self)}.log")
         with self._log_path.open("wb") as log:
