@@ -62,6 +62,7 @@ from ecr_emulator.policy.actions import action_names
 from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.core import Registry
 from ecr_emulator.upstreams.http import UpstreamRegistries
+from ecr_emulator.upstreams.peers import Peers
 from ecr_emulator.upstreams.secrets import Secrets, read_secrets
 
 
@@ -137,6 +138,7 @@ def create_app(
             if settings.secrets
             else Secrets(manager=manager)
         ),
+        peers=Peers(settings.replication_endpoints, settings.peer_keys),
         max_manifest=settings.max_manifest,
         event_targets=open_targets(settings.event_targets, durability=settings.durability),
         event_bus=None if companion is None else CompanionBus(companion),

@@ -237,6 +237,29 @@ class Settings:
             "auto|on|off",
         ),
     )
+    replication_endpoints: Mapping[str, str] = _setting(
+        dict,
+        SettingInfo(
+            "Where replication finds registries that another emulator holds:"
+            " 222222222222/eu-west-1=http://127.0.0.1:5000, or the account or the region alone;"
+            " more with commas between; in the settings file a table.",
+            values.registry_addresses,
+            "REGISTRY=URL,...",
+            default_text="none: all registries are here",
+        ),
+    )
+    peer_keys: Mapping[str, str] = _setting(
+        dict,
+        SettingInfo(
+            "The access keys by which an account of this emulator is known to the others that"
+            " its images are replicated to or cached from: 111111111111=KEY_ID:SECRET, more with"
+            " commas between; in the settings file a table. Better by variable or file.",
+            values.account_keys,
+            "ACCOUNT=KEY_ID:SECRET,...",
+            secret=True,
+            default_text="the account's id with the secret test, which every emulator knows",
+        ),
+    )
     event_targets: tuple[str, ...] = _setting(
         (),
         SettingInfo(

@@ -21,6 +21,9 @@ _SIZE_UNITS = {"": 1, "k": 1024, "m": 1024**2, "g": 1024**3}
 _REGISTRY_HOST = re.compile(r"[0-9A-Za-z_.:\[\]-]{1,255}")
 _TOKEN = re.compile(r"[!-~]{16,256}")
 _UPSTREAM = re.compile(r"[0-9a-z.-]{1,255}")
+_REGISTRY = re.compile(r"[0-9]{12}(?:/[0-9a-z-]{2,25})?|(?![0-9]+\Z)[0-9a-z-]{2,25}")
+_ACCOUNT = re.compile(r"[0-9]{12}")
+_ACCESS_KEY = re.compile(r"\w{1,128}:[^\s,]{1,256}", re.ASCII)
 _BASE_URL = re.compile(r"https?://[0-9A-Za-z_.:\[\]-]{1,255}/?")
 _HTTP_URL = r"https?://[^\s#/]{1,300}(?:/[^\s#]{0,2000})?"
 _EVENT_TARGET = re.compile(
@@ -163,45 +166,68 @@ def optional_token(value: object) -> str:
 
 def upstream_addresses(value: object) -> dict[str, str]:
     """URLs by the host of the registry that they stand for."""
-    if isinstance(value, str):
-        pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
-        if not all(equals for _, equals, _ in pairs):
-            raise ValueError("is not HOST=URL, or several of these with commas between")
-        found: Mapping[object, object] = {host.strip(): url.strip() for host, _, url in pairs}
-    elif isinstance(value, Mapping):
-        found = value
-    else:
-        raise ValueError("is not a table of URLs by host")
-    addresses = {}
-    for host, url in found.items():
-        if not isinstance(host, str) or _UPSTREAM.fullmatch(host) is None:
+    found = _table(value, "HOST=URL", "URLs by host")
+    for host in found:
+        if _UPSTREAM.fullmatch(host) is None:
             raise ValueError(f"names an upstream registry that is no host: {shown(host)}")
-        if not isinstance(url, str) or _BASE_URL.fullmatch(url) is None:
-            raise ValueError(f"holds for {host} what is not a URL of scheme, host and port")
-        addresses[host] = url
-    return addresses
+    return {host: _base_url(host, url) for host, url in found.items()}
+
+
+def registry_addresses(value: object) -> dict[str, str]:
+    """URLs by the registries that are there: an account's in a region, or all of either."""
+    found = _table(value, "REGISTRY=URL", "URLs by registry")
+    for registry in found:
+        if _REGISTRY.fullmatch(registry) is None:
+            raise ValueError(
+                f"names what is no ACCOUNT/REGION, ACCOUNT or REGION: {shown(registry)}"
+            )
+    return {registry: _base_url(registry, url) for registry, url in found.items()}
+
+
+def account_keys(value: object) -> dict[str, str]:
+    """Access key ids, each with its secret after a colon, by account."""
+    found = _table(value, "ACCOUNT=KEY_ID:SECRET", "access keys by account")
+    for account, key in found.items():
+        if _ACCOUNT.fullmatch(account) is None:
+            raise ValueError(f"names an account that is not twelve digits: {shown(account)}")
+        if not isinstance(key, str) or _ACCESS_KEY.fullmatch(key) is None:
+            raise ValueError(f"holds for {account} what is not KEY_ID:SECRET")
+    return {account: str(key) for account, key in found.items()}
 
 
 def quotas(value: object) -> dict[str, int]:
     """Numbers by the name of the quota."""
-    if isinstance(value, str):
-        pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
-        if not all(equals for _, equals, _ in pairs):
-            raise ValueError("is not NAME=NUMBER, or several of these with commas between")
-        found: Mapping[object, object] = {name.strip(): number for name, _, number in pairs}
-    elif isinstance(value, Mapping):
-        found = value
-    else:
-        raise ValueError("is not a table of numbers by quota")
     numbers = {}
-    for name, number in found.items():
-        if not isinstance(name, str) or name not in QUOTA_NAMES:
+    for name, number in _table(value, "NAME=NUMBER", "numbers by quota").items():
+        if name not in QUOTA_NAMES:
             raise ValueError(f"names a quota that is none of {', '.join(QUOTA_NAMES)}")
         try:
             numbers[name] = whole_number(0, _LARGEST_QUOTA)(number)
         except ValueError as error:
             raise ValueError(f"holds for {name} what {error}") from None
     return numbers
+
+
+def _table(value: object, form: str, what: str) -> dict[str, object]:
+    """Values by name, as a table or as a text of pairs with commas between.
+
+    :param form: of a pair, for the fault.
+    :param what: likewise of the table.
+    """
+    if isinstance(value, str):
+        pairs = [pair.strip().partition("=") for pair in value.split(",") if pair.strip()]
+        if not all(equals for _, equals, _ in pairs):
+            raise ValueError(f"is not {form}, or several of these with commas between")
+        return {name.strip(): item.strip() for name, _, item in pairs}
+    if not isinstance(value, Mapping):
+        raise ValueError(f"is not a table of {what}")
+    return {str(name): item for name, item in value.items()}
+
+
+def _base_url(name: str, url: object) -> str:
+    if not isinstance(url, str) or _BASE_URL.fullmatch(url) is None:
+        raise ValueError(f"holds for {name} what is not a URL of scheme, host and port")
+    return url
 
 
 def event_targets(value: object) -> tuple[str, ...]:

@@ -29,7 +29,9 @@ hypothesis.settings.load_profile("ci" if NOTHING_SKIPPED else "everywhere")
 class MakeServer(Protocol):
     """Starts a server that the test has to itself; see :class:`ServerProcess`."""
 
-    def __call__(self, data_dir: Path | None = None, **settings: Any) -> ServerProcess: ...
+    def __call__(
+        self, data_dir: Path | None = None, port: int = 0, **settings: Any
+    ) -> ServerProcess: ...
 
 
 @pytest.fixture(scope="session")
@@ -46,8 +48,8 @@ def make_server(tmp_path: Path) -> Iterator[MakeServer]:
     """Starts servers that end with the test."""
     started: list[ServerProcess] = []
 
-    def make(data_dir: Path | None = None, **settings: Any) -> ServerProcess:
-        made = ServerProcess(data_dir or tmp_path / "data", **settings)
+    def make(data_dir: Path | None = None, port: int = 0, **settings: Any) -> ServerProcess:
+        made = ServerProcess(data_dir or tmp_path / "data", port, **settings)
         started.append(made)
         return made
 

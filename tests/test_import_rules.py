@@ -25,6 +25,7 @@ GROUND = {
     "digests",
     "endpoints",
     "media_types",
+    "peer_headers",
     "policy",
     "quotas",
     "setting_sources",

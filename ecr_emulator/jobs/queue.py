@@ -22,7 +22,7 @@ from ecr_emulator.db.locks import keep_others_from_writing
 #: How long a worker may take for a job before another one takes it over.
 CLAIM = timedelta(minutes=10)
 #: Waits before another try; after the last of them the job is given up.
-_BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120, 600))
+BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120, 600))
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +107,12 @@ class JobQueue:
         :returns: whether it is given up.
         """
         now = self._clock.now()
-        gone = job.attempts > len(_BACKOFF)
+        gone = job.attempts > len(BACKOFF)
         values: dict[str, Any] = {"last_error": error[:2000]}
         if gone:
             values["failed_at"] = now
         else:
-            values["due_at"] = now + _BACKOFF[job.attempts - 1]
+            values["due_at"] = now + BACKOFF[job.attempts - 1]
         with self._database.write() as connection:
             connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
         return gone

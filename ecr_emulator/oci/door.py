@@ -8,7 +8,7 @@ from typing import Any
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.auth.urls import PATH_PREFIX, ExpiredUrl, InvalidUrl
-from ecr_emulator.oci import blobs
+from ecr_emulator.oci import blobs, replication
 from ecr_emulator.oci.api_calls import answer_and_record
 from ecr_emulator.oci.authentication import NotAuthenticated
 from ecr_emulator.oci.context import Context, DoorServices
@@ -76,6 +76,8 @@ class OciDoor:
         route = find_route(request.method, request.path)
         name = route.name
         context = Context(self._services, request, caller, name, route.reference, name)
+        if replication.is_replication(context):
+            return replication.answer(context, route.kind)
         return answer_and_record(context, route)
 
     def _download(self, request: Request) -> Response:

@@ -61,6 +61,10 @@ class Request:
             return str(self.environ.get("CONTENT_LENGTH") or "")
         return str(self.environ.get("HTTP_" + name.upper().replace("-", "_"), ""))
 
+    def has_header(self, name: str) -> bool:
+        """Say whether there is a header, maybe an empty one; not for Content-*."""
+        return "HTTP_" + name.upper().replace("-", "_") in self.environ
+
     @cached_property
     def endpoint(self) -> Endpoint:
         """The address by which the caller reached the server."""

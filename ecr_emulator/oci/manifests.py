@@ -34,12 +34,8 @@ def head_manifest(context: Context) -> Response:
 def put_manifest(context: Context) -> Response:
     """``PUT /v2/<name>/manifests/<reference>``: store a manifest, by tag or by digest."""
     context.require("PutImage")
-    image_id = _reference(context)
-    media_type = context.request.header("Content-Type").partition(";")[0].strip().lower() or None
-    try:
-        body = context.request.body(context.services.max_manifest).read()
-    except BodyTooLarge:
-        raise OciError(413, "SIZE_INVALID", "The manifest is too large.") from None
+    image_id = reference_of(context)
+    body, media_type = read_manifest(context)
     try:
         pushed = context.registry.pushes.put(
             context.key,
@@ -66,13 +62,25 @@ def put_manifest(context: Context) -> Response:
     return Response(201, headers)
 
 
+def read_manifest(context: Context) -> tuple[bytes, str | None]:
+    """Return the manifest that a request brings, and what it says that it is.
+
+    :raises OciError: it is too large.
+    """
+    media_type = context.request.header("Content-Type").partition(";")[0].strip().lower() or None
+    try:
+        return context.request.body(context.services.max_manifest).read(), media_type
+    except BodyTooLarge:
+        raise OciError(413, "SIZE_INVALID", "The manifest is too large.") from None
+
+
 def delete_manifest(context: Context) -> Response:
     """``DELETE /v2/<name>/manifests/<reference>``: remove an image, or take a tag off one.
 
     The specification takes the tag alone; ECR deletes an image with its last tag.
     """
     context.require("BatchDeleteImage")
-    image_id = _reference(context)
+    image_id = reference_of(context)
     if image_id.tag is not None and not context.strict_ecr:
         context.registry.deletes.untag(context.key, context.name, image_id.tag)
         return Response(202)
@@ -86,7 +94,7 @@ def delete_manifest(context: Context) -> Response:
 
 def _find(context: Context) -> StoredManifest:
     return context.registry.cached_images.manifest(
-        context.key, context.name, _reference(context), context.require
+        context.key, context.name, reference_of(context), context.require
     )
 
 
@@ -98,7 +106,11 @@ def _headers(stored: StoredManifest) -> Headers:
     ]
 
 
-def _reference(context: Context) -> ImageId:
+def reference_of(context: Context) -> ImageId:
+    """Return the tag or the digest in a request's path.
+
+    :raises OciError: it is neither.
+    """
     reference = context.reference
     if is_tag(reference):
         return ImageId(tag=reference)

@@ -30,6 +30,11 @@ def start_upload(context: Context) -> Response:
         with contextlib.suppress(LayerAlreadyExists):
             context.registry.uploads.put(context.key, context.name, digest, context.request.body())
         return _created(context, digest)
+    return begin(context)
+
+
+def begin(context: Context) -> Response:
+    """Begin an upload, for a caller who may."""
     upload = context.registry.uploads.start(context.key, context.name)
     headers = _upload_headers(context, upload)
     if context.strict_ecr:
@@ -55,10 +60,7 @@ def upload_chunk(context: Context) -> Response:
 def finish_upload(context: Context) -> Response:
     """``PUT /v2/<name>/blobs/uploads/<id>?digest=…``: end an upload, maybe with last bytes."""
     context.require("CompleteLayerUpload")
-    upload_id = _upload_id(context)
-    digest = context.request.query.get("digest", "")
-    _check_digest(digest)
-    return _complete(context, upload_id, digest)
+    return complete(context)
 
 
 def get_upload(context: Context) -> Response:
@@ -86,7 +88,11 @@ def _mount(context: Context, digest: str, from_name: str | None) -> bool:
     return context.registry.layers.mount(context.key, context.name, digest, from_name)
 
 
-def _complete(context: Context, upload_id: str, digest: str) -> Response:
+def complete(context: Context) -> Response:
+    """End an upload, for a caller who may."""
+    upload_id = _upload_id(context)
+    digest = context.request.query.get("digest", "")
+    _check_digest(digest)
     chunks, first_byte = _chunks(context)
     try:
         context.registry.uploads.complete(

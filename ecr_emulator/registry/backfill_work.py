@@ -1,8 +1,8 @@
 """The work behind replication backfills: finding the images, replicating them, forgetting.
 
 A backfill is worked off in batches. Each image's result and the counts change in one
-transaction with its arrival at the destination, so a worker that dies loses and repeats
-nothing that shows.
+transaction with its arrival at a destination of this installation, so a worker that dies loses
+and repeats nothing that shows; to another emulator an image may be sent twice.
 """
 
 from __future__ import annotations
@@ -12,11 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, delete, false, insert, literal, or_, select, true, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from ecr_emulator.clock import Clock
-from ecr_emulator.db.engine import Database
 from ecr_emulator.db.replication_tables import backfill_items, backfills
 from ecr_emulator.db.schema import image_tags, images, repositories
-from ecr_emulator.jobs.queue import JobQueue
+from ecr_emulator.jobs.queue import BACKOFF
 from ecr_emulator.jobs.worker import JobFunction
 from ecr_emulator.registry.backfill import (
     COMPLETE,
@@ -37,30 +35,17 @@ from ecr_emulator.registry.backfill import (
 )
 from ecr_emulator.registry.images import ACTIVE
 from ecr_emulator.registry.replication_configurations import replication_rules
-from ecr_emulator.registry.replication_copy import INTERNAL_FAILURE, ImageCopier, Outcome
-from ecr_emulator.registry.replication_log import ReplicationLog
+from ecr_emulator.registry.replication_copy import DestinationUnavailable
+from ecr_emulator.registry.replication_crew import ReplicationCrew
+from ecr_emulator.registry.replication_outcomes import INTERNAL_FAILURE, Outcome
 from ecr_emulator.registry.replication_queue import Route
 
 #: Replications in one job: other jobs get their turn between two batches.
 _BATCH = 100
 
 
-class BackfillWork:
+class BackfillWork(ReplicationCrew):
     """Does the work of every registry's backfills."""
-
-    def __init__(
-        self,
-        database: Database,
-        jobs: JobQueue,
-        copier: ImageCopier,
-        log: ReplicationLog,
-        clock: Clock,
-    ) -> None:
-        self._database = database
-        self._jobs = jobs
-        self._copier = copier
-        self._log = log
-        self._clock = clock
 
     def job_functions(self) -> dict[str, JobFunction]:
         """Return what does the jobs of backfills."""
@@ -128,17 +113,26 @@ class BackfillWork:
         return connection.execute(insert(backfill_items).from_select(columns, found)).rowcount
 
     def run(self, payload: dict[str, Any]) -> None:
-        """Replicate the next images, and queue a job for those after them."""
+        """Replicate the next images, and queue a job for those after them.
+
+        A destination that does not answer is tried again later. When it never does, what the
+        batch has left fails.
+        """
         row_id, after = payload["backfill"], payload["after"]
+        is_last_try = payload.get("tries", 0) >= len(BACKOFF)
         backfill, batch = self._begin_batch(row_id, after)
         if backfill is None:
             return
         for item_id, name, digest, tag in batch:
             if self._status(row_id) != IN_PROGRESS:
                 break
-            self._replicate(
-                backfill, item_id, Route(backfill.key, backfill.destination, name), digest, tag
-            )
+            route = Route(backfill.key, backfill.destination, name)
+            try:
+                self._replicate(backfill, item_id, route, digest, tag, is_last_try=is_last_try)
+            except DestinationUnavailable as unavailable:
+                self._rest(row_id)
+                self._try_again(RUN_BACKFILL, {**payload, "after": after}, unavailable)
+                return
             after = item_id
         self._end_batch(row_id, after)
 
@@ -150,9 +144,7 @@ class BackfillWork:
             backfill = find_backfill(connection, row_id)
             if backfill is None or backfill.status not in (IN_PROGRESS, STOPPING):
                 return None, []
-            connection.execute(
-                update(backfills).where(backfills.c.id == row_id).values(is_replicating=True)
-            )
+            _set_replicating(connection, row_id, True)
             rows = connection.execute(
                 select(items.id, items.repository_name, items.digest, items.tag)
                 .where(items.backfill_id == row_id, items.id > after, items.status.is_(None))
@@ -167,13 +159,20 @@ class BackfillWork:
         return status
 
     def _replicate(
-        self, backfill: Backfill, item_id: int, route: Route, digest: str, tag: str | None
+        self,
+        backfill: Backfill,
+        item_id: int,
+        route: Route,
+        digest: str,
+        tag: str | None,
+        *,
+        is_last_try: bool,
     ) -> None:
         def conclude(connection: Connection, outcome: Outcome) -> None:
             self._log.record(connection, route, digest, tag, outcome)
             self._conclude(connection, backfill.row_id, item_id, outcome)
 
-        self._copier.copy(route, digest, tag, conclude)
+        self._copier.copy(route, digest, tag, conclude, pushed_tag=tag, is_last_try=is_last_try)
 
     def _conclude(
         self, connection: Connection, row_id: int, item_id: int, outcome: Outcome
@@ -233,10 +232,13 @@ class BackfillWork:
             if connection.execute(left.limit(1)).first() is None:
                 end_backfill(connection, self._jobs, backfill, COMPLETE, now)
                 return
-            connection.execute(
-                update(backfills).where(backfills.c.id == row_id).values(is_replicating=False)
-            )
+            _set_replicating(connection, row_id, False)
             self._queue_batch(connection, backfill, after)
+
+    def _rest(self, row_id: int) -> None:
+        """Note that nothing is being replicated, so that it can be stopped at once."""
+        with self._database.write() as connection:
+            _set_replicating(connection, row_id, False)
 
     def _queue_batch(self, connection: Connection, backfill: Backfill, after: int) -> None:
         payload = {"backfill": backfill.row_id, "after": after}
@@ -246,6 +248,12 @@ class BackfillWork:
         """Delete a backfill whose time is over, with its results."""
         with self._database.write() as connection:
             connection.execute(delete(backfills).where(backfills.c.id == payload["backfill"]))
+
+
+def _set_replicating(connection: Connection, row_id: int, replicating: bool) -> None:
+    connection.execute(
+        update(backfills).where(backfills.c.id == row_id).values(is_replicating=replicating)
+    )
 
 
 def _is_covered(connection: Connection, backfill: Backfill) -> ColumnElement[bool]:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from sqlalchemy import delete
 
+from ecr_emulator.arns import RegistryKey
 from ecr_emulator.blobs.store import BlobStore
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.all_tables import metadata
@@ -46,9 +47,11 @@ from ecr_emulator.registry.pull_through_layers import PullThroughLayers
 from ecr_emulator.registry.pull_through_rules import PullThroughRules
 from ecr_emulator.registry.referrer_queue import ReferrerQueue
 from ecr_emulator.registry.registry_policies import RegistryPolicies
+from ecr_emulator.registry.replication_arrivals import ImageArrivals
 from ecr_emulator.registry.replication_configurations import ReplicationConfigurations
-from ecr_emulator.registry.replication_copy import ImageCopier
+from ecr_emulator.registry.replication_copy import Destination
 from ecr_emulator.registry.replication_log import ReplicationLog
+from ecr_emulator.registry.replication_peers import PeerDestination
 from ecr_emulator.registry.replication_queue import ReplicationQueue
 from ecr_emulator.registry.replication_work import ReplicationWork
 from ecr_emulator.registry.repositories import Repositories
@@ -69,6 +72,8 @@ from ecr_emulator.registry.upstream_sources import UpstreamSources
 from ecr_emulator.registry.vulnerability_database import VulnerabilityDatabase
 from ecr_emulator.upstreams.client import UpstreamClient
 from ecr_emulator.upstreams.http import UpstreamRegistries
+from ecr_emulator.upstreams.peers import Peers
+from ecr_emulator.upstreams.pools import ConnectionPools
 from ecr_emulator.upstreams.secrets import Secrets
 
 
@@ -97,6 +102,7 @@ class Registry:
         upstreams: UpstreamRegistries,
         quotas: ServiceQuotas,
         secrets: Secrets,
+        peers: Peers,
         max_manifest: int,
         garbage_grace: timedelta,
         event_targets: Sequence[EventTarget] = (),
@@ -159,8 +165,16 @@ class Registry:
         self.replication = ReplicationConfigurations(database)
         self.replication_log = ReplicationLog(database, events.replicated)
         self.backfills = Backfills(database, self.jobs, clock)
-        copier = ImageCopier(database, scan_queue, clock)
-        copying = (database, self.jobs, copier, self.replication_log, clock)
+        self.arrivals = ImageArrivals(database, scan_queue, clock, events.replicated)
+        pools = ConnectionPools()
+
+        def destination_of(key: RegistryKey) -> Destination:
+            url = peers.address(key)
+            if url is None:
+                return self.arrivals
+            return PeerDestination(database, blob_store, self.layers, peers, pools, url)
+
+        copying = (database, self.jobs, destination_of, self.replication_log, clock)
         self._replication_work = ReplicationWork(*copying)
         self._backfill_work = BackfillWork(*copying)
         self.scanning = ScanningConfigurations(database, self.jobs, events.scanning_changed)

@@ -27,7 +27,7 @@ from ecr_emulator.registry.event_bodies import (
 from ecr_emulator.registry.event_log import EventLog
 from ecr_emulator.registry.images import ARCHIVED, Image, tags_of_images
 from ecr_emulator.registry.lifecycle_events import PolicyExecution, policy_executions
-from ecr_emulator.registry.replication_copy import Outcome
+from ecr_emulator.registry.replication_outcomes import Outcome
 from ecr_emulator.registry.replication_queue import Route
 from ecr_emulator.registry.repository import Repository
 from ecr_emulator.registry.scan_results import ScanResult

@@ -11,6 +11,17 @@ class ReplicationDenied(RegistryError):
     code = "AccessDeniedException"
 
 
+class ReplicationRefused(RegistryError):
+    """The other emulator that holds the destination refuses.
+
+    :ivar failure_code: why, as replication statuses have it.
+    """
+
+    def __init__(self, failure_code: str) -> None:
+        super().__init__(f"The destination refuses the image: {failure_code}")
+        self.failure_code = failure_code
+
+
 class BackfillNotFound(RegistryError):
     """No backfill of that id in the registry, or it ended more than 90 days ago."""
 

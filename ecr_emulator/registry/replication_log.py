@@ -14,8 +14,9 @@ from ecr_emulator.db.replication_tables import image_replications
 from ecr_emulator.db.upsert import put_row
 from ecr_emulator.registry.errors import ImageNotFound
 from ecr_emulator.registry.images import Image, ImageId, find_image
-from ecr_emulator.registry.replication_copy import Outcome, source_image_id
+from ecr_emulator.registry.replication_outcomes import Outcome
 from ecr_emulator.registry.replication_queue import IN_PROGRESS, Route
+from ecr_emulator.registry.replication_source import source_image_id
 from ecr_emulator.registry.repository import find_repository
 
 logger = logging.getLogger(__name__)
@@ -99,7 +100,8 @@ class ReplicationLog:
                 route.destination.region,
                 outcome.failure_code,
             )
-        self._on_end(connection, route, digest, tag, outcome)
+        if not outcome.is_announced:
+            self._on_end(connection, route, digest, tag, outcome)
         row_id = source_image_id(connection, route, digest)
         if row_id is None:
             return

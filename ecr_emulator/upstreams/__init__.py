@@ -1,1 +1,2 @@
-"""The registries that images are cached from, as a client of theirs sees them."""
+"""Other registries, as a client sees them: those that images are cached from, and other emulators
+that they are replicated to."""

@@ -13,7 +13,6 @@ import json
 import threading
 import time
 import urllib.parse
-import urllib.request
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from ecr_emulator import media_types
 from ecr_emulator.digests import algorithm_of, digest_bytes, is_digest
 from ecr_emulator.upstreams.challenges import Challenge, best_challenge
 from ecr_emulator.upstreams.http import UpstreamRegistries, UpstreamState
+from ecr_emulator.upstreams.pools import ConnectionPools, origin_of
 
 #: All the time that the answer to anything but a layer may take, in seconds.
 ANSWER_SECONDS = 20.0
@@ -111,7 +111,7 @@ class UpstreamClient:
     def __init__(self, upstreams: UpstreamRegistries, max_manifest: int) -> None:
         self._upstreams = upstreams
         self._max_manifest = max_manifest
-        self._pools: dict[str, urllib3.PoolManager] = {}
+        self._pools = ConnectionPools()
         self._tokens: OrderedDict[tuple[str, str, Login | None], tuple[str, float]] = OrderedDict()
         self._lock = threading.Lock()
 
@@ -215,9 +215,9 @@ class UpstreamClient:
 
         Credentials stay with the server they are for.
         """
-        first = _origin(url)
+        first = origin_of(url)
         for _ in range(_REDIRECTS + 1):
-            is_own = _origin(url) == first
+            is_own = origin_of(url) == first
             headers = {"Accept-Encoding": "identity", "User-Agent": "ecr-emulator"}
             if "/manifests/" in url:
                 headers["Accept"] = _ACCEPT
@@ -230,7 +230,7 @@ class UpstreamClient:
             response.close()
             url = urllib.parse.urljoin(url, location)
             allowed = ("https",) if first[0] == "https" else ("http", "https")
-            if _origin(url)[0] not in allowed:
+            if origin_of(url)[0] not in allowed:
                 raise UpstreamUnavailable("a redirect leads where none may")
         raise UpstreamUnavailable("too many redirects")
 
@@ -243,7 +243,7 @@ class UpstreamClient:
         timeout = urllib3.Timeout(
             connect=min(left, _CONNECT_SECONDS), read=min(left, SILENCE_SECONDS)
         )
-        return self._pool(url).request(
+        return self._pools.of(url).request(
             method,
             url,
             headers=headers,
@@ -253,15 +253,6 @@ class UpstreamClient:
             preload_content=False,
             decode_content=False,
         )
-
-    def _pool(self, url: str) -> urllib3.PoolManager:
-        """Return the connections to use for *url*: through the proxy of the environment or not."""
-        scheme, host, _ = _origin(url)
-        proxy = "" if urllib.request.proxy_bypass(host) else _proxies().get(scheme, "")
-        with self._lock:
-            if proxy not in self._pools:
-                self._pools[proxy] = urllib3.ProxyManager(proxy) if proxy else urllib3.PoolManager()
-            return self._pools[proxy]
 
     def _token(self, kept: tuple[str, str, Login | None]) -> str | None:
         with self._lock:
@@ -303,16 +294,6 @@ class UpstreamClient:
             while len(self._tokens) > _TOKENS_KEPT:
                 self._tokens.popitem(last=False)
         return f"Bearer {token}"
-
-
-def _origin(url: str) -> tuple[str, str, int | None]:
-    parts = urllib.parse.urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    return parts.scheme, parts.hostname or "", parts.port or default
-
-
-def _proxies() -> dict[str, str]:
-    return urllib.request.getproxies()
 
 
 def _refusal(status: int) -> UpstreamError:

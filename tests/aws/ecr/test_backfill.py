@@ -708,5 +708,5 @@ def wrap_copy(monkeypatch: pytest.MonkeyPatch, wrapper: Callable[..., None]) -> 
     monkeypatch.setattr(
         ImageCopier,
         "copy",
-        lambda copier, *args: wrapper(lambda *rest: copy(copier, *rest), *args),
+        lambda copier, *args, **named: wrapper(lambda *rest: copy(copier, *rest, **named), *args),
     )

@@ -808,7 +808,7 @@ class TestDeletes:
         app.oci(region=OTHER_REGION).push("app", index.manifest, "own")
         ecr.batch_delete_image(repositoryName="app", imageIds=[{"imageDigest": digest}])
         tries = 0
-        for _ in range(10):
+        for _ in range(20):
             tries += app.run_jobs()
             app.clock.advance(A_MINUTE)
         assert tries == 6
