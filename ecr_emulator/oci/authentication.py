@@ -26,7 +26,8 @@ from ecr_emulator.endpoints import registry_of_host
 from ecr_emulator.oci.errors import OciError
 from ecr_emulator.oci.http import Request, Response
 
-#: No user name and no password: how skopeo answers a challenge when it has no credentials.
+#: No user name and no password: how podman and skopeo answer a challenge when they have no
+#: credentials. What they print of ECR then, they print of a 401 (public issue threads).
 _EMPTY_BASIC = "Basic Og=="
 _PINGS = ("/v2/", "/v2")
 #: What anyone may do in a public registry; no policy can forbid it (ECR Public user guide,
@@ -97,7 +98,7 @@ class Authenticator:
         :raises OciError: the credentials do not let anybody in.
         """
         header = request.environ.get("HTTP_AUTHORIZATION")
-        if not header:
+        if not header or (header == _EMPTY_BASIC and not self._permissive):
             raise NotAuthenticated
         claims = self._claims(header)
         if claims is None:

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
+from ecr_emulator.auth.principals import root_principal
+from ecr_emulator.auth.tokens import TOKEN_LIFETIME, RegistryTokens
+from ecr_emulator.clock import SettableClock
+from ecr_emulator.db.engine import Database
+from ecr_emulator.db.migrate import installation_secret
 from tests.clients.caller import Caller
 from tests.clients.skopeo import Skopeo
 from tests.support.docker import Docker, DockerUnavailable, find_daemon
@@ -19,6 +26,21 @@ from tests.support.server import ServerProcess
 def caller(server: ServerProcess, tmp_path: Path) -> Caller:
     """A user of an account of their own at the shared server."""
     return Caller(server.url, tmp_path / "aws")
+
+
+@pytest.fixture
+def expired_password(server: ServerProcess, caller: Caller) -> str:
+    """A registry token of the caller that ended an hour ago."""
+    database = Database(f"sqlite:///{server.data_dir}/registry.sqlite3")
+    try:
+        secret = installation_secret(database)
+    finally:
+        database.close()
+    issued = SettableClock(datetime.now(timezone.utc) - TOKEN_LIFETIME - timedelta(hours=1))
+    token = RegistryTokens(secret, issued).issue(
+        root_principal(caller.account), caller.account, caller.region
+    )
+    return base64.b64decode(token.token).decode().partition(":")[2]
 
 
 @pytest.fixture(scope="session")

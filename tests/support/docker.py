@@ -30,6 +30,7 @@ class Docker:
 
     :param folder: an empty folder for logins and build contexts.
     :param host: the daemon's address (``DOCKER_HOST``); "" for the default socket.
+    :param command: the docker command, of several that the machine may have.
     :param hosts: the file that the command and what it calls read as /etc/hosts (Linux, root).
     :param variables: further environment variables.
     """
@@ -39,11 +40,12 @@ class Docker:
         folder: Path,
         host: str,
         *,
+        command: str = "docker",
         hosts: Path | None = None,
         variables: Mapping[str, str] | None = None,
     ) -> None:
         self._folder = folder
-        self._command = ["docker"]
+        self._command = [command]
         if hosts is not None:
             mounted = 'mount --bind "$0" /etc/hosts; exec docker "$@"'
             self._command = [

@@ -123,7 +123,6 @@ class TestUse:
             "AWS4-HMAC-SHA256 Credential=x",
             "\xff\xfe",
             "Basic " + "A" * 9000,
-            basic("", ""),
             basic("AWS", ""),
             basic("AWS", "password"),
             basic("AWS", "\u00e9"),
@@ -137,6 +136,15 @@ class TestUse:
         headers = {"Authorization": header}
         message = nobody.refused(400, "DENIED", "GET", "/v2/", headers=headers)
         assert message == "The authorization token is invalid."
+
+    def test_empty_credentials_are_none(self, app: App) -> None:
+        """podman and skopeo send them when asked for credentials that they do not have.
+
+        They print "authentication required" then (public issue threads), as for any 401.
+        """
+        headers = {"Authorization": basic("", "")}
+        response = OciCaller(app, None).expect(401, "GET", "/v2/", headers=headers)
+        assert response.headers["WWW-Authenticate"] == CHALLENGE
 
     def test_another_user_name(self, app: App, oci: OciCaller) -> None:
         password = password_of(app.token())
