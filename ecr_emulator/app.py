@@ -29,6 +29,7 @@ from ecr_emulator.auth.identities import Identities
 from ecr_emulator.auth.identities_file import NO_IDENTITIES, read_identities
 from ecr_emulator.auth.origins import Origins
 from ecr_emulator.auth.page_tokens import PageTokens
+from ecr_emulator.auth.service_linked_roles import ServiceLinkedRoles
 from ecr_emulator.auth.sigv4 import SignatureVerifier
 from ecr_emulator.auth.tokens import RegistryTokens
 from ecr_emulator.auth.urls import DownloadUrls
@@ -179,7 +180,9 @@ def create_app(
     )
     public = PublicDoor(door_services, tokens, addresses, permissive=permissive)
     oci = OciDoor(door_services, public)
-    services = ApiServices(registry, access, tokens, urls, page_tokens, addresses)
+    services = ApiServices(
+        registry, access, tokens, urls, page_tokens, addresses, ServiceLinkedRoles(identities)
+    )
     sts_services = StsServices(temporary, access, directory, clock)
     verifier = SignatureVerifier(credentials, clock)
     aws = AwsDoor(services, verifier, sts_services, origins, settings.max_json_body)

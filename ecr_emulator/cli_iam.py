@@ -17,6 +17,7 @@ import click
 from ecr_emulator.cli_support import Failure, setting_options, settings_of, upgrade_database
 
 if TYPE_CHECKING:
+    from ecr_emulator.arns import RegistryKey
     from ecr_emulator.auth.access import Access
     from ecr_emulator.auth.identities import Identities, Identity
     from ecr_emulator.auth.principals import Principal
@@ -84,7 +85,12 @@ def create_access_key(arn: str, config_file: str | None, **flags: object) -> Non
 @click.command()
 @click.option("--principal", required=True, metavar="ARN", help="Who asks (root, user, session).")
 @click.option("--action", required=True, metavar="ACTION", help="Such as ecr:PutImage.")
-@click.option("--resource", required=True, metavar="ARN", help="The repository's ARN.")
+@click.option(
+    "--resource",
+    required=True,
+    metavar="ARN",
+    help="Such as a repository's ARN; * for the registry of the principal's account.",
+)
 @click.option("--source-ip", default="", metavar="ADDRESS", help="Where the request comes from.")
 @click.option(
     "--context",
@@ -107,23 +113,33 @@ def explain(
 ) -> None:
     """Say whether a principal may do something, which statement decided, and why.
 
-    Exits with 0 when access is allowed, with 1 when it is denied.
+    Exits with 0 when access is allowed, with 1 when it is denied. An action of another service
+    that an operation needs (iam:PassRole, kms:CreateGrant, signer:SignPayload) is decided by the
+    policies of the principal's own account. What else the operation of an action's name needs,
+    and when, is told too.
     """
-    from ecr_emulator.arns import parse_repository_arn
+    from ecr_emulator.policy.actions import OPERATIONS
     from ecr_emulator.policy.context import Origin
 
-    parsed = parse_repository_arn(resource)
-    if parsed is None:
-        raise Failure(f"{resource} is not the ARN of a repository")
+    service, _, operation = action.partition(":")
     keys = dict(item.partition("=")[::2] for item in given)
+    origin = Origin(source_ip=source_ip)
     with _opened(config_file, flags) as (identities, access):
-        decision, findings = access.explain(
-            _principal(identities, principal),
-            action,
-            *parsed,
-            origin=Origin(source_ip=source_ip),
-            keys=keys,
-        )
+        who = _principal(identities, principal)
+        if service in OPERATIONS:
+            key, repository = _target(service, resource, who.account, config_file, flags)
+            decision, findings = access.explain(
+                who, action, key, repository, origin=origin, keys=keys
+            )
+        else:
+            decision, findings = access.explain_resource(
+                who, action, resource, origin=origin, keys=keys
+            )
+    also = [
+        {"action": item.action, "when": item.when.value}
+        for item in OPERATIONS.get(service, {}).get(operation, ())
+        if item.action != action
+    ]
     statements = [
         {
             "policy": finding.source.policy,
@@ -137,7 +153,12 @@ def explain(
         for finding in findings
     ]
     if as_json:
-        answer = {"allowed": decision.allowed, "reason": decision.reason, "statements": statements}
+        answer = {
+            "allowed": decision.allowed,
+            "reason": decision.reason,
+            "statements": statements,
+            "also": also,
+        }
         click.echo(json.dumps(answer, indent=2))
     else:
         click.echo(f"{'allowed' if decision.allowed else 'denied'}: {decision.reason}")
@@ -145,8 +166,30 @@ def explain(
             name = statement["sid"] or f"statement {statement['statement']}"
             how = "applies" if statement["applies"] else f"does not apply: {statement['unmet']}"
             click.echo(f"  {statement['kind']} {statement['policy']!r}, {name}: {how}")
+        for item in also:
+            when = "" if item["when"] == "always" else f" when {item['when']}"
+            click.echo(f"  {operation} also needs {item['action']}{when}")
     if not decision.allowed:
         raise SystemExit(1)
+
+
+def _target(
+    service: str, resource: str, account: str, config_file: str | None, flags: dict[str, object]
+) -> tuple[RegistryKey, str | None]:
+    """Return the registry, and the repository in it, that an action is to be checked on.
+
+    ``*`` is the registry of *account*, in the region of the settings.
+    """
+    from ecr_emulator.arns import RegistryKey, parse_repository_arn, public_registry
+
+    if resource == "*":
+        if service == "ecr-public":
+            return public_registry(account), None
+        return RegistryKey(account, settings_of(config_file, flags).default_region), None
+    parsed = parse_repository_arn(resource)
+    if parsed is None:
+        raise Failure(f"{resource} is not the ARN of a repository")
+    return parsed
 
 
 @contextmanager

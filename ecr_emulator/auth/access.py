@@ -151,6 +151,74 @@ class Access:
             explain(question.request, question.policies),
         )
 
+    def check_resource(
+        self,
+        principal: Principal,
+        action: str,
+        resource: str,
+        *,
+        origin: Origin | None = None,
+        keys: Mapping[str, Value] | None = None,
+    ) -> None:
+        """Let the principal do an action of another service, or refuse.
+
+        :param action: with its service, as ``iam:PassRole``.
+        :param resource: the ARN.
+        :raises AccessDenied: with AWS's text.
+        """
+        if principal.arn.endswith(":root") and principal.session is None:
+            return
+        question = self._elsewhere(principal, action, resource, origin or Origin(), keys)
+        decision = evaluate(question.request, question.policies)
+        if not decision.allowed:
+            raise AccessDenied(decision.message(question.request))
+
+    def explain_resource(
+        self,
+        principal: Principal,
+        action: str,
+        resource: str,
+        *,
+        origin: Origin | None = None,
+        keys: Mapping[str, Value] | None = None,
+    ) -> tuple[Decision, tuple[Finding, ...]]:
+        """Return what :meth:`check_resource` decides, and how each statement met it."""
+        question = self._elsewhere(principal, action, resource, origin or Origin(), keys)
+        return (
+            evaluate(question.request, question.policies),
+            explain(question.request, question.policies),
+        )
+
+    def _elsewhere(
+        self,
+        principal: Principal,
+        action: str,
+        resource: str,
+        origin: Origin,
+        keys: Mapping[str, Value] | None,
+    ) -> Question:
+        """Put the question whether the principal may do an action of another service.
+
+        Its resources and their policies are not here: what decides is what the principal's own
+        account lets it do, wherever the resource is. Nor does the policy of ECR's VPC endpoint
+        speak of other services.
+        """
+        requester = _requester(principal)
+        identity = self._identity(requester)
+        context = {
+            **caller_keys(self._caller(principal, requester, identity)),
+            **origin_keys(origin),
+            **time_keys(self._clock.now()),
+            **(keys or {}),
+        }
+        request = AccessRequest(
+            requester, action, resource, RequestContext(context), principal.account
+        )
+        policies = PolicySet(
+            **self._identity_policies(identity), session=self._session_policies(principal)
+        )
+        return Question(request, policies)
+
     def check_role(
         self,
         principal: Principal,
@@ -294,6 +362,8 @@ def resource_of(action: str, key: RegistryKey, repository: str | None) -> str:
     Source: service authorization reference, "Actions defined by Amazon ECR".
     """
     known = ACTIONS.get(key.service, {}).get(action)
+    if known is not None and known.resource is ResourceType.REGISTRY:
+        return f"arn:{key.partition}:{key.service}::{key.account}:registry/{key.account}"
     if known is None or known.resource is not ResourceType.REPOSITORY:
         return "*"
     return key.repository_arn(repository or "*")

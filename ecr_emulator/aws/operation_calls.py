@@ -11,13 +11,16 @@ from typing import Any, TypeVar
 from ecr_emulator.arns import RegistryKey, parse_repository_arn
 from ecr_emulator.auth.access import Access, AccessDenied
 from ecr_emulator.auth.page_tokens import InvalidPageToken, PageTokens
+from ecr_emulator.auth.permits import CallerPermit
 from ecr_emulator.auth.principals import Principal
+from ecr_emulator.auth.service_linked_roles import ServiceLinkedRoles
 from ecr_emulator.auth.tokens import RegistryTokens
 from ecr_emulator.auth.urls import DownloadUrls
+from ecr_emulator.aws.dependent_actions import check_other_service, is_needed, repositories_of
 from ecr_emulator.aws.errors import AwsError, access_denied
 from ecr_emulator.aws.operations import Operations
 from ecr_emulator.endpoints import Endpoint, RegistryAddresses
-from ecr_emulator.policy.actions import OPERATIONS, When
+from ecr_emulator.policy.actions import ACTIONS, OPERATIONS, ResourceType
 from ecr_emulator.policy.context import Origin, Value, tagging_keys
 from ecr_emulator.registry.core import Registry
 from ecr_emulator.registry.errors import (
@@ -43,6 +46,7 @@ class ApiServices:
     urls: DownloadUrls
     page_tokens: PageTokens
     addresses: RegistryAddresses
+    service_linked_roles: ServiceLinkedRoles
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,40 +95,26 @@ class CallContext(ABC):
             key, name = self.key_of_arn(arn)
             repositories: list[str | None] = [name]
         else:
-            key = self.key(params)
-            repositories = params.get("repositoryNames") or [params.get("repositoryName")]
+            key, repositories = self.key(params), repositories_of(params)
         keys = _request_keys(params)
+        access, principal, origin = self.services.access, self.principal, self.origin
         for requirement in OPERATIONS[key.service][operation]:
-            if requirement.when is When.ALWAYS or (
-                requirement.when is When.TAGS and params.get("tags")
-            ):
+            if not is_needed(requirement, params):
+                continue
+            if requirement.action in ACTIONS[key.service]:
                 for repository in repositories:
-                    self.services.access.check(
-                        self.principal,
-                        requirement.action,
-                        key,
-                        repository,
-                        origin=self.origin,
-                        keys=keys,
+                    access.check(
+                        principal, requirement.action, key, repository, origin=origin, keys=keys
                     )
+            elif requirement.resource is ResourceType.NONE:
+                access.check_resource(principal, requirement.action, "*", origin=origin)
+            else:
+                roles = self.services.service_linked_roles
+                check_other_service(access, roles, requirement, principal, key, params, origin)
 
-    def permit(self, key: RegistryKey, repository: str) -> Callable[[str], None]:
-        """Return what refuses further actions on a repository that the caller may not do.
-
-        It is asked with an action's name (``CreateRepository``) and raises
-        :class:`AccessDenied`.
-        """
-
-        def check(action: str) -> None:
-            self.services.access.check(
-                self.principal,
-                f"{key.service}:{action}",
-                key,
-                repository,
-                origin=self.origin,
-            )
-
-        return check
+    def permit(self, key: RegistryKey, repository: str) -> CallerPermit:
+        """Return what tells whether the caller may do more, and refuses by AccessDenied."""
+        return CallerPermit(self.services.access, self.principal, key, repository, self.origin)
 
     def position(self, params: Params, *bound_to: object) -> Any:
         """Return where the listing goes on, or ``None`` at its beginning.

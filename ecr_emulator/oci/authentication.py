@@ -6,12 +6,14 @@ for one that has expired (seen in public issue threads).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.auth.access import Access, AccessDenied
 from ecr_emulator.auth.origins import Origins
+from ecr_emulator.auth.permits import CallerPermit
 from ecr_emulator.auth.principals import ANONYMOUS, Principal, root_principal
 from ecr_emulator.auth.tokens import (
     USER_NAME,
@@ -30,11 +32,6 @@ from ecr_emulator.oci.http import Request, Response
 #: credentials. What they print of ECR then, they print of a 401 (public issue threads).
 _EMPTY_BASIC = "Basic Og=="
 _PINGS = ("/v2/", "/v2")
-#: What anyone may do in a public registry; no policy can forbid it (ECR Public user guide,
-#: "Public repository policies").
-_PUBLIC_READS = frozenset(
-    {"BatchCheckLayerAvailability", "BatchGetImage", "GetDownloadUrlForLayer", "ListImages"}
-)
 #: The account of a caller whose credentials are not checked (``--auth permissive``).
 _PERMISSIVE_ACCOUNT = "000000000000"
 
@@ -68,6 +65,20 @@ class Caller:
 
     principal: Principal
     key: RegistryKey
+
+
+class OciPermit(CallerPermit):
+    """What a caller may do to one repository; refuses as this door does."""
+
+    def __call__(self, action: str, *, tags: Mapping[str, str] | None = None) -> None:
+        """Refuse unless the caller may do the service's *action*.
+
+        :raises OciError: the caller may not.
+        """
+        try:
+            super().__call__(action, tags=tags)
+        except AccessDenied as error:
+            raise OciError(403, "DENIED", error.message) from None
 
 
 class Authenticator:
@@ -141,26 +152,27 @@ class Authenticator:
             raise _invalid_token() from None
 
     def check(self, caller: Caller, action: str, repository: str | None, request: Request) -> None:
-        """Let the caller do *action*, or refuse.
+        """Let the caller do *action* (``ecr:PutImage``), or refuse.
 
         :raises OciError: the caller may not.
         """
-        key = caller.key
-        if key.is_public:
-            if action in _PUBLIC_READS:
-                return
-            if caller.principal == ANONYMOUS:
-                raise AnonymousRefused
+        if caller.principal == ANONYMOUS:
+            raise AnonymousRefused
         try:
             self._access.check(
                 caller.principal,
-                f"{key.service}:{action}",
-                key,
+                action,
+                caller.key,
                 repository,
                 origin=self._origins.of_request(request.environ),
             )
         except AccessDenied as error:
             raise OciError(403, "DENIED", error.message) from None
+
+    def permit(self, caller: Caller, repository: str, request: Request) -> OciPermit:
+        """Return what tells whether the caller may do more to a repository."""
+        origin = self._origins.of_request(request.environ)
+        return OciPermit(self._access, caller.principal, caller.key, repository, origin)
 
     def _anybody(self, request: Request) -> Caller:
         key = registry_of_host(str(request.environ.get("HTTP_HOST", "")))

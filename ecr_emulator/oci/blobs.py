@@ -12,6 +12,7 @@ from ecr_emulator.oci.byte_ranges import UnsatisfiableRange, matches_etag, parse
 from ecr_emulator.oci.context import Context
 from ecr_emulator.oci.errors import OciError, unsupported
 from ecr_emulator.oci.http import Headers, Request, Response
+from ecr_emulator.policy.data_plane import Call
 from ecr_emulator.registry.arriving_layers import ArrivingLayer, LayerChunks
 from ecr_emulator.registry.core import Registry
 from ecr_emulator.registry.errors import LayersNotFound, RegistryError
@@ -26,9 +27,9 @@ _CHUNK = 1024 * 1024
 
 def get_blob(context: Context) -> Response:
     """``GET /v2/<name>/blobs/<digest>``: the blob, or a part of it."""
-    context.require("GetDownloadUrlForLayer")
+    context.require(Call.GET_BLOB)
     digest = _digest(context)
-    layer = context.registry.cached_layers.get(context.key, context.name, digest, context.require)
+    layer = context.registry.cached_layers.get(context.key, context.name, digest, context.permit)
     if context.strict_ecr:
         # ECR sends its clients to S3, with a signed link that needs no other credentials.
         key = context.key
@@ -39,13 +40,13 @@ def get_blob(context: Context) -> Response:
 
 def head_blob(context: Context) -> Response:
     """``HEAD /v2/<name>/blobs/<digest>``: whether the blob is there, and its size."""
-    context.require("BatchCheckLayerAvailability")
+    context.require(Call.HEAD_BLOB)
     digest = _digest(context)
     registry, key, name = context.registry, context.key, context.name
     try:
         layer = registry.layers.promise(key, name, digest)
     except LayersNotFound:
-        registry.cached_layers.fetch_whole(key, name, digest, context.require)
+        registry.cached_layers.fetch_whole(key, name, digest, context.permit)
         layer = registry.layers.promise(key, name, digest)
     headers = [*_headers(layer), ("Content-Length", str(layer.size))]
     return Response(200, headers)
@@ -55,7 +56,7 @@ def delete_blob(context: Context) -> Response:
     """``DELETE /v2/<name>/blobs/<digest>``: ECR has no such call; the specification has."""
     if context.strict_ecr:
         raise unsupported()
-    context.require("BatchDeleteImage")
+    context.require(Call.DELETE_BLOB)
     context.registry.layers.delete(context.key, context.name, _digest(context))
     return Response(202)
 

@@ -8,8 +8,10 @@ from urllib.parse import quote
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.auth.page_tokens import PageTokens
 from ecr_emulator.auth.urls import DownloadUrls
-from ecr_emulator.oci.authentication import Authenticator, Caller
+from ecr_emulator.oci.authentication import Authenticator, Caller, OciPermit
 from ecr_emulator.oci.http import Request
+from ecr_emulator.policy.actions import When
+from ecr_emulator.policy.data_plane import Call, needed
 from ecr_emulator.registry.core import Registry
 
 
@@ -65,12 +67,18 @@ class Context:
         """Whether to answer as ECR does where it departs from the OCI specification."""
         return self.services.strict_ecr
 
-    def require(self, action: str, repository: str | None = None) -> None:
-        """Refuse unless the caller may do ECR's *action* on the repository.
+    def require(self, call: Call, when: When = When.ALWAYS, repository: str | None = None) -> None:
+        """Refuse unless the caller may do what *call* needs, always or in the case *when*.
 
         :param repository: another repository than the one the path names.
         :raises OciError: the caller may not.
         """
-        self.services.authenticator.check(
-            self.caller, action, repository or self.name or None, self.request
-        )
+        for action in needed(self.key, call, when):
+            self.services.authenticator.check(
+                self.caller, action, repository or self.name or None, self.request
+            )
+
+    @property
+    def permit(self) -> OciPermit:
+        """What tells whether the caller may do more to the repository."""
+        return self.services.authenticator.permit(self.caller, self.name, self.request)

@@ -7,6 +7,7 @@ from ecr_emulator.oci.byte_ranges import matches_etag
 from ecr_emulator.oci.context import Context
 from ecr_emulator.oci.errors import OciError
 from ecr_emulator.oci.http import Headers, Response
+from ecr_emulator.policy.data_plane import Call
 from ecr_emulator.registry.errors import ImageAlreadyExists, ImageTagAlreadyExists, LayersNotFound
 from ecr_emulator.registry.image_deletes import REFERENCED_BY_INDEX
 from ecr_emulator.registry.images import ImageId, StoredManifest, is_tag
@@ -15,7 +16,7 @@ from ecr_emulator.wsgi_body import BodyTooLarge
 
 def get_manifest(context: Context) -> Response:
     """``GET /v2/<name>/manifests/<reference>``: the manifest as it was pushed."""
-    context.require("BatchGetImage")
+    context.require(Call.GET_MANIFEST)
     stored = _find(context)
     context.registry.images.record_pull(context.key, stored.image, context.caller.principal.arn)
     headers = _headers(stored)
@@ -26,14 +27,14 @@ def get_manifest(context: Context) -> Response:
 
 def head_manifest(context: Context) -> Response:
     """``HEAD /v2/<name>/manifests/<reference>``: what the manifest is, without it."""
-    context.require("BatchGetImage")
+    context.require(Call.HEAD_MANIFEST)
     stored = _find(context)
     return Response(200, [*_headers(stored), ("Content-Length", str(len(stored.body)))])
 
 
 def put_manifest(context: Context) -> Response:
     """``PUT /v2/<name>/manifests/<reference>``: store a manifest, by tag or by digest."""
-    context.require("PutImage")
+    context.require(Call.PUT_MANIFEST)
     image_id = reference_of(context)
     body, media_type = read_manifest(context)
     try:
@@ -44,6 +45,7 @@ def put_manifest(context: Context) -> Response:
             media_type=media_type,
             tag=image_id.tag,
             digest=image_id.digest,
+            permit=context.permit,
         )
         digest, subject = pushed.image.digest, pushed.image.subject_digest
     except ImageAlreadyExists as error:
@@ -79,7 +81,7 @@ def delete_manifest(context: Context) -> Response:
 
     The specification takes the tag alone; ECR deletes an image with its last tag.
     """
-    context.require("BatchDeleteImage")
+    context.require(Call.DELETE_MANIFEST)
     image_id = reference_of(context)
     if image_id.tag is not None and not context.strict_ecr:
         context.registry.deletes.untag(context.key, context.name, image_id.tag)
@@ -94,7 +96,7 @@ def delete_manifest(context: Context) -> Response:
 
 def _find(context: Context) -> StoredManifest:
     return context.registry.cached_images.manifest(
-        context.key, context.name, reference_of(context), context.require
+        context.key, context.name, reference_of(context), context.permit
     )
 
 

@@ -12,6 +12,7 @@ from ecr_emulator.digests import is_digest
 from ecr_emulator.oci.context import Context
 from ecr_emulator.oci.errors import OciError
 from ecr_emulator.oci.http import Response
+from ecr_emulator.policy.data_plane import Call
 from ecr_emulator.registry.images import StoredManifest
 from ecr_emulator.registry.manifests import parse_manifest
 
@@ -20,7 +21,7 @@ _PAGE = 500
 
 def list_referrers(context: Context) -> Response:
     """``GET /v2/<name>/referrers/<digest>``: an index of the manifests that refer to it."""
-    context.require("BatchGetImage")
+    context.require(Call.LIST_REFERRERS)
     subject = context.reference
     if not is_digest(subject):
         raise OciError(400, "DIGEST_INVALID", "The digest is not valid.")

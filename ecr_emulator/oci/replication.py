@@ -79,7 +79,7 @@ def _route(context: Context) -> Route:
         )
     try:
         context.services.authenticator.check(
-            Caller(principal, source), "ReplicateImage", context.name, context.request
+            Caller(principal, source), "ecr:ReplicateImage", context.name, context.request
         )
     except OciError as refusal:
         refusal.headers.append((FAILURE_CODE, _ACCESS_DENIED))

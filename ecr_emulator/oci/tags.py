@@ -15,6 +15,7 @@ from ecr_emulator.auth.page_tokens import InvalidPageToken
 from ecr_emulator.oci.context import Context
 from ecr_emulator.oci.errors import OciError
 from ecr_emulator.oci.http import Response
+from ecr_emulator.policy.data_plane import Call
 
 _LARGEST_PAGE = 1000
 _STRICT_PAGE = 100
@@ -22,7 +23,7 @@ _STRICT_PAGE = 100
 
 def list_tags(context: Context) -> Response:
     """``GET /v2/<name>/tags/list``: tags in lexical order, a page at a time."""
-    context.require("ListImages")
+    context.require(Call.LIST_TAGS)
 
     def page(last: str, limit: int) -> list[str]:
         return context.registry.images.tags(context.key, context.name, after=last, limit=limit)
@@ -35,7 +36,7 @@ def list_tags(context: Context) -> Response:
 
 def list_repositories(context: Context) -> Response:
     """``GET /v2/_catalog``: names of repositories in lexical order, a page at a time."""
-    context.require("DescribeRepositories")
+    context.require(Call.CATALOG)
 
     def page(last: str, limit: int) -> list[str]:
         found = context.registry.repositories.page(context.key, after=last, limit=limit)

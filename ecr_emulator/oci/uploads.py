@@ -11,6 +11,8 @@ from ecr_emulator.oci.byte_ranges import parse_content_range
 from ecr_emulator.oci.context import Context
 from ecr_emulator.oci.errors import OciError, from_registry_error
 from ecr_emulator.oci.http import Headers, Response
+from ecr_emulator.policy.actions import When
+from ecr_emulator.policy.data_plane import Call
 from ecr_emulator.registry.errors import InvalidLayerPart, LayerAlreadyExists, UploadNotFound
 from ecr_emulator.registry.uploads import SMALLEST_PART, Upload
 from ecr_emulator.wsgi_body import BodyReader
@@ -18,7 +20,7 @@ from ecr_emulator.wsgi_body import BodyReader
 
 def start_upload(context: Context) -> Response:
     """``POST /v2/<name>/blobs/uploads/``: begin an upload, mount a blob, or take a whole one."""
-    context.require("InitiateLayerUpload")
+    context.require(Call.START_UPLOAD)
     query = context.request.query
     mounted = query.get("mount")
     if mounted is not None and _mount(context, mounted, query.get("from")):
@@ -28,14 +30,16 @@ def start_upload(context: Context) -> Response:
         _check_digest(digest)
         # A layer that is there already is what the client wanted.
         with contextlib.suppress(LayerAlreadyExists):
-            context.registry.uploads.put(context.key, context.name, digest, context.request.body())
+            context.registry.uploads.put(
+                context.key, context.name, digest, context.request.body(), context.permit
+            )
         return _created(context, digest)
     return begin(context)
 
 
 def begin(context: Context) -> Response:
     """Begin an upload, for a caller who may."""
-    upload = context.registry.uploads.start(context.key, context.name)
+    upload = context.registry.uploads.start(context.key, context.name, context.permit)
     headers = _upload_headers(context, upload)
     if context.strict_ecr:
         headers.append(("OCI-Chunk-Min-Length", str(SMALLEST_PART)))
@@ -44,7 +48,7 @@ def begin(context: Context) -> Response:
 
 def upload_chunk(context: Context) -> Response:
     """``PATCH /v2/<name>/blobs/uploads/<id>``: add bytes to an upload."""
-    context.require("UploadLayerPart")
+    context.require(Call.UPLOAD_CHUNK)
     upload_id = _upload_id(context)
     chunks, first_byte = _chunks(context)
     try:
@@ -59,20 +63,20 @@ def upload_chunk(context: Context) -> Response:
 
 def finish_upload(context: Context) -> Response:
     """``PUT /v2/<name>/blobs/uploads/<id>?digest=…``: end an upload, maybe with last bytes."""
-    context.require("CompleteLayerUpload")
+    context.require(Call.FINISH_UPLOAD)
     return complete(context)
 
 
 def get_upload(context: Context) -> Response:
     """``GET /v2/<name>/blobs/uploads/<id>``: how far the upload has come."""
-    context.require("InitiateLayerUpload")
+    context.require(Call.UPLOAD_STATE)
     upload = context.registry.uploads.get(context.key, context.name, _upload_id(context))
     return Response(204, _upload_headers(context, upload))
 
 
 def cancel_upload(context: Context) -> Response:
     """``DELETE /v2/<name>/blobs/uploads/<id>``: drop the upload."""
-    context.require("InitiateLayerUpload")
+    context.require(Call.CANCEL_UPLOAD)
     context.registry.uploads.cancel(context.key, context.name, _upload_id(context))
     return Response(204)
 
@@ -82,10 +86,12 @@ def _mount(context: Context, digest: str, from_name: str | None) -> bool:
     if not from_name or not is_digest(digest):
         return False
     try:
-        context.require("GetDownloadUrlForLayer", from_name)
+        context.require(Call.START_UPLOAD, When.MOUNT, from_name)
     except OciError:
         return False
-    return context.registry.layers.mount(context.key, context.name, digest, from_name)
+    return context.registry.layers.mount(
+        context.key, context.name, digest, from_name, context.permit
+    )
 
 
 def complete(context: Context) -> Response:

@@ -22,6 +22,11 @@ class ResourceType(enum.Enum):
     REGISTRY = "registry"
     #: The action knows no resource: it is checked on ``*``.
     NONE = "*"
+    # Of other services, which an operation needs besides its own:
+    ROLE = "the role that the request names"
+    SERVICE_LINKED_ROLE = "the role that ECR makes for itself"
+    KMS_KEY = "the key that the repository is encrypted with"
+    SIGNING_PROFILE = "the signing profile of the rule"
 
 
 class When(enum.Enum):
@@ -36,15 +41,23 @@ class When(enum.Enum):
     CUSTOM_ROLE = "the request names a role for the service to use"
     CREATE_ON_PUSH = "the push creates the repository by a creation template"
     MOUNT = "the upload mounts a layer of another repository, on that repository"
+    FIRST_USE = "the account does not have ECR's service-linked role yet"
+    CUSTOMER_KEY = "the repository is encrypted with a KMS key of the customer's"
+    KMS = "the repository is encrypted with a KMS key"
+    SIGNED = "a rule of the signing configuration covers the repository"
 
 
 @dataclass(frozen=True)
 class Requirement:
-    """An action that an operation needs, and when it does."""
+    """An action that an operation needs, and when it does.
+
+    :ivar service: whom a role is passed to, or whose service-linked role it is.
+    """
 
     action: str
     resource: ResourceType
     when: When = When.ALWAYS
+    service: str = ""
 
 
 @dataclass(frozen=True)
@@ -123,33 +136,88 @@ _EXTRA_KEYS: dict[str, tuple[str, ...]] = {
     "ecr-public:UntagResource": ("aws:TagKeys",),
 }
 
-_UPSTREAM = Requirement("ecr:BatchImportUpstreamImage", ResourceType.REPOSITORY, When.CACHE_MISS)
-_CACHE_REPOSITORY = Requirement(
-    "ecr:CreateRepository", ResourceType.REPOSITORY, When.CACHE_REPOSITORY
+#: Who assumes the roles that rules and templates name, and ECR's service-linked roles.
+PULL_THROUGH_SERVICE = "pullthroughcache.ecr.amazonaws.com"
+TEMPLATE_SERVICE = "ecr.amazonaws.com"
+REPLICATION_SERVICE = "replication.ecr.amazonaws.com"
+#: The names of the service-linked roles (user guide, "Using service-linked roles").
+SERVICE_LINKED_ROLES = {
+    PULL_THROUGH_SERVICE: "AWSServiceRoleForECRPullThroughCache",
+    TEMPLATE_SERVICE: "AWSServiceRoleForECRTemplate",
+    REPLICATION_SERVICE: "AWSServiceRoleForECRReplication",
+}
+
+
+def _service_linked_role(service: str) -> Requirement:
+    """Return what whoever makes ECR need its role for the first time must be allowed.
+
+    User guide, "Service-linked role permissions": ECR makes it, "you must configure permissions
+    to allow an IAM entity to create" it.
+    """
+    return Requirement(
+        "iam:CreateServiceLinkedRole",
+        ResourceType.SERVICE_LINKED_ROLE,
+        When.FIRST_USE,
+        service,
+    )
+
+
+def _pass_role(service: str) -> Requirement:
+    return Requirement("iam:PassRole", ResourceType.ROLE, When.CUSTOM_ROLE, service)
+
+
+_REPOSITORY = ResourceType.REPOSITORY
+#: User guide, "IAM permissions required to sync an upstream registry".
+_UPSTREAM = Requirement("ecr:BatchImportUpstreamImage", _REPOSITORY, When.CACHE_MISS)
+_CACHE_REPOSITORY = (
+    Requirement("ecr:CreateRepository", _REPOSITORY, When.CACHE_REPOSITORY),
+    Requirement("ecr:TagResource", _REPOSITORY, When.TAGS),
 )
-_PASS_ROLE = Requirement("iam:PassRole", ResourceType.NONE, When.CUSTOM_ROLE)
+#: User guide, "Templates to control repositories created …".
+CREATE_ON_PUSH = (
+    Requirement("ecr:CreateRepository", _REPOSITORY, When.CREATE_ON_PUSH),
+    Requirement("ecr:TagResource", _REPOSITORY, When.TAGS),
+)
+#: User guide, "IAM permissions for creating repository creation templates".
 _TEMPLATE = (
-    Requirement("ecr:CreateRepository", ResourceType.REPOSITORY),
-    Requirement("ecr:PutLifecyclePolicy", ResourceType.REPOSITORY, When.LIFECYCLE_POLICY),
-    Requirement("ecr:SetRepositoryPolicy", ResourceType.REPOSITORY, When.REPOSITORY_POLICY),
-    _PASS_ROLE,
+    Requirement("ecr:CreateRepository", _REPOSITORY),
+    Requirement("ecr:PutLifecyclePolicy", _REPOSITORY, When.LIFECYCLE_POLICY),
+    Requirement("ecr:SetRepositoryPolicy", _REPOSITORY, When.REPOSITORY_POLICY),
+    _pass_role(TEMPLATE_SERVICE),
+    _service_linked_role(TEMPLATE_SERVICE),
 )
-#: What an operation needs besides the action of its own name.
+#: User guide, "Encryption at rest", "Required IAM permissions".
+_CUSTOMER_KEY = tuple(
+    Requirement(f"kms:{name}", ResourceType.KMS_KEY, When.CUSTOMER_KEY)
+    for name in ("DescribeKey", "CreateGrant", "RetireGrant")
+)
+#: What an operation needs besides the action of its own name. The secret of a pull through cache
+#: rule is read by ECR's service-linked role, not by the caller ("Amazon ECR service-linked role
+#: for pull through cache"), and keys are used by ECR's grants once a repository is there.
 _DEPENDENT: dict[str, tuple[Requirement, ...]] = {
-    "ecr:BatchGetImage": (
-        _UPSTREAM,
-        _CACHE_REPOSITORY,
-        Requirement("ecr:TagResource", ResourceType.REPOSITORY, When.TAGS),
-    ),
+    "ecr:BatchGetImage": (_UPSTREAM, *_CACHE_REPOSITORY),
     "ecr:GetDownloadUrlForLayer": (_UPSTREAM,),
-    "ecr:CreatePullThroughCacheRule": (_PASS_ROLE,),
-    "ecr:UpdatePullThroughCacheRule": (_PASS_ROLE,),
-    "ecr:CreateRepository": (Requirement("ecr:TagResource", ResourceType.REPOSITORY, When.TAGS),),
+    "ecr:InitiateLayerUpload": CREATE_ON_PUSH,
+    "ecr:PutImage": (
+        *CREATE_ON_PUSH,
+        # Images are signed "using the identity of the entity pushing the image" (user guide,
+        # "Managed signing").
+        Requirement("signer:SignPayload", ResourceType.SIGNING_PROFILE, When.SIGNED),
+    ),
+    "ecr:CreatePullThroughCacheRule": (
+        _pass_role(PULL_THROUGH_SERVICE),
+        _service_linked_role(PULL_THROUGH_SERVICE),
+    ),
+    "ecr:UpdatePullThroughCacheRule": (_pass_role(PULL_THROUGH_SERVICE),),
+    "ecr:CreateRepository": (
+        Requirement("ecr:TagResource", _REPOSITORY, When.TAGS),
+        *_CUSTOMER_KEY,
+    ),
+    "ecr:DeleteRepository": (Requirement("kms:RetireGrant", ResourceType.KMS_KEY, When.KMS),),
     "ecr:CreateRepositoryCreationTemplate": _TEMPLATE,
     "ecr:UpdateRepositoryCreationTemplate": _TEMPLATE,
-    "ecr-public:CreateRepository": (
-        Requirement("ecr-public:TagResource", ResourceType.REPOSITORY, When.TAGS),
-    ),
+    "ecr:PutReplicationConfiguration": (_service_linked_role(REPLICATION_SERVICE),),
+    "ecr-public:CreateRepository": (Requirement("ecr-public:TagResource", _REPOSITORY, When.TAGS),),
     "ecr-public:GetAuthorizationToken": (
         Requirement("sts:GetServiceBearerToken", ResourceType.NONE),
     ),
@@ -191,7 +259,7 @@ def _operations(service: str, actions: dict[str, Action]) -> dict[str, tuple[Req
         operations["ListImageReferrers"] = (
             Requirement("ecr:BatchGetImage", ResourceType.REPOSITORY),
             _UPSTREAM,
-            _CACHE_REPOSITORY,
+            *_CACHE_REPOSITORY,
         )
     return operations
 

@@ -4,11 +4,15 @@
 policy examples" and "Blob mounting" (ECR User Guide); that a blob's HEAD asks for
 ``BatchCheckLayerAvailability`` was observed. Deleting, listing tags and repositories, and the
 state of an upload are not documented: they ask for the action of the operation that does the same.
+What the table says is always needed the OCI door asks for (:func:`needed`); the rest is
+asked for where it is known whether it is needed.
 """
 
 from __future__ import annotations
 
 import enum
+
+from ecr_emulator.arns import RegistryKey
 
 from .actions import OPERATIONS, Requirement, ResourceType, When
 
@@ -21,6 +25,7 @@ class Call(enum.Enum):
     HEAD_MANIFEST = "HEAD /v2/<name>/manifests/<reference>"
     PUT_MANIFEST = "PUT /v2/<name>/manifests/<reference>"
     DELETE_MANIFEST = "DELETE /v2/<name>/manifests/<reference>"
+    DELETE_BLOB = "DELETE /v2/<name>/blobs/<digest>"
     GET_BLOB = "GET /v2/<name>/blobs/<digest>"
     HEAD_BLOB = "HEAD /v2/<name>/blobs/<digest>"
     START_UPLOAD = "POST /v2/<name>/blobs/uploads/"
@@ -33,27 +38,19 @@ class Call(enum.Enum):
     CATALOG = "GET /v2/_catalog"
 
 
-_REPOSITORY = ResourceType.REPOSITORY
-_CREATE_ON_PUSH = (
-    Requirement("ecr:CreateRepository", _REPOSITORY, When.CREATE_ON_PUSH),
-    Requirement("ecr:TagResource", _REPOSITORY, When.TAGS),
-)
-_MOUNT = Requirement("ecr:GetDownloadUrlForLayer", _REPOSITORY, When.MOUNT)
+_MOUNT = Requirement("ecr:GetDownloadUrlForLayer", ResourceType.REPOSITORY, When.MOUNT)
 
 #: The calls of a private registry. A ping is answered to any valid token.
 PRIVATE_CALLS: dict[Call, tuple[Requirement, ...]] = {
     Call.PING: (),
     Call.GET_MANIFEST: OPERATIONS["ecr"]["BatchGetImage"],
     Call.HEAD_MANIFEST: OPERATIONS["ecr"]["BatchGetImage"],
-    Call.PUT_MANIFEST: OPERATIONS["ecr"]["PutImage"] + _CREATE_ON_PUSH,
+    Call.PUT_MANIFEST: OPERATIONS["ecr"]["PutImage"],
     Call.DELETE_MANIFEST: OPERATIONS["ecr"]["BatchDeleteImage"],
+    Call.DELETE_BLOB: OPERATIONS["ecr"]["BatchDeleteImage"],
     Call.GET_BLOB: OPERATIONS["ecr"]["GetDownloadUrlForLayer"],
     Call.HEAD_BLOB: OPERATIONS["ecr"]["BatchCheckLayerAvailability"],
-    Call.START_UPLOAD: (
-        *OPERATIONS["ecr"]["InitiateLayerUpload"],
-        *_CREATE_ON_PUSH,
-        _MOUNT,
-    ),
+    Call.START_UPLOAD: (*OPERATIONS["ecr"]["InitiateLayerUpload"], _MOUNT),
     Call.UPLOAD_CHUNK: OPERATIONS["ecr"]["UploadLayerPart"],
     Call.FINISH_UPLOAD: OPERATIONS["ecr"]["CompleteLayerUpload"],
     Call.UPLOAD_STATE: OPERATIONS["ecr"]["UploadLayerPart"],
@@ -71,6 +68,7 @@ PUBLIC_CALLS: dict[Call, tuple[Requirement, ...]] = {
     Call.HEAD_MANIFEST: (),
     Call.PUT_MANIFEST: OPERATIONS["ecr-public"]["PutImage"],
     Call.DELETE_MANIFEST: OPERATIONS["ecr-public"]["BatchDeleteImage"],
+    Call.DELETE_BLOB: OPERATIONS["ecr-public"]["BatchDeleteImage"],
     Call.GET_BLOB: (),
     Call.HEAD_BLOB: (),
     Call.START_UPLOAD: OPERATIONS["ecr-public"]["InitiateLayerUpload"],
@@ -82,3 +80,21 @@ PUBLIC_CALLS: dict[Call, tuple[Requirement, ...]] = {
     Call.LIST_REFERRERS: (),
     Call.CATALOG: OPERATIONS["ecr-public"]["DescribeRepositories"],
 }
+
+
+def needed(key: RegistryKey, call: Call, when: When = When.ALWAYS) -> tuple[str, ...]:
+    """Return the actions that a call to a registry needs: always, or in a certain case."""
+    return _NEEDED[key.is_public].get((call, when), ())
+
+
+def _by_case(
+    calls: dict[Call, tuple[Requirement, ...]],
+) -> dict[tuple[Call, When], tuple[str, ...]]:
+    cases: dict[tuple[Call, When], tuple[str, ...]] = {}
+    for call, requirements in calls.items():
+        for item in requirements:
+            cases[call, item.when] = (*cases.get((call, item.when), ()), item.action)
+    return cases
+
+
+_NEEDED = {False: _by_case(PRIVATE_CALLS), True: _by_case(PUBLIC_CALLS)}

@@ -139,7 +139,8 @@ class Registry:
             database,
             quotas,
             clock,
-            (*restored, self.signing_log.image_pushed, events.image_pushed),
+            (*restored, events.image_pushed),
+            self.signing_log.image_pushed,
             restorations,
         )
         self.deletes = ImageDeletes(

@@ -21,6 +21,7 @@ from ecr_emulator.policy.rendering import render_policy
 from ecr_emulator.registry.errors import RepositoryNotFound
 from ecr_emulator.registry.lifecycle_policies import store_lifecycle_policy
 from ecr_emulator.registry.lifecycle_policy import parse_lifecycle_policy
+from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.prefixes import paths_covering
 from ecr_emulator.registry.repositories import AES256, Encryption, effective_kms_key
 from ecr_emulator.registry.repository import Repository, find_repository
@@ -179,20 +180,40 @@ def create_from_template(
     return repository
 
 
+def check_creation(
+    connection: Connection, key: RegistryKey, name: str, applied_for: str, permit: Permit
+) -> None:
+    """Refuse unless the caller may have ECR create the repository *name* by its template.
+
+    User guide, "IAM permissions required to sync an upstream registry": ``CreateRepository``,
+    and ``TagResource`` where the template sets tags.
+    """
+    template = settings_for(connection, key, name, applied_for)
+    tags = template.tags if template is not None else {}
+    permit("CreateRepository", tags=tags)
+    if tags:
+        permit("TagResource", tags=tags)
+
+
 def repository_for_push(
-    connection: Connection, key: RegistryKey, name: str, now: datetime
+    connection: Connection, key: RegistryKey, name: str, now: datetime, permit: Permit | None
 ) -> Repository:
     """Return the repository that a push goes to; create it where a template says so.
 
     Both doors push through this: ``InitiateLayerUpload`` and ``PutImage`` are what a push is,
     whichever way it comes. The row of the repository is locked until the transaction ends.
 
+    :param permit: asked before a repository is created; ``None`` for ECR's own pushes.
     :raises RepositoryNotFound: it does not exist, and no template creates it.
     :raises KmsFailure: the encryption key of the template cannot be used.
     """
     try:
         return find_repository(connection, key, name, for_update=True)
     except RepositoryNotFound:
+        if settings_for(connection, key, name, CREATE_ON_PUSH) is None:
+            raise
+        if permit is not None:
+            check_creation(connection, key, name, CREATE_ON_PUSH, permit)
         return create_from_template(connection, key, name, CREATE_ON_PUSH, now)
 
 

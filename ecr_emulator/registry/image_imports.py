@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import datetime
 from typing import Protocol
 
@@ -15,7 +14,11 @@ from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import image_children, image_tags, images
 from ecr_emulator.digests import is_digest
-from ecr_emulator.registry.creation_templates import PULL_THROUGH_CACHE, create_from_template
+from ecr_emulator.registry.creation_templates import (
+    PULL_THROUGH_CACHE,
+    check_creation,
+    create_from_template,
+)
 from ecr_emulator.registry.errors import (
     ImageAlreadyExists,
     ImageTagAlreadyExists,
@@ -27,6 +30,7 @@ from ecr_emulator.registry.image_push import ImagePush
 from ecr_emulator.registry.images import Image, ImageId, find_image, is_tag
 from ecr_emulator.registry.manifests import parse_manifest
 from ecr_emulator.registry.partial_images import note_partial, whole_images
+from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.pull_through_errors import (
     ACCESS_DENIED,
     TOO_MANY_REQUESTS,
@@ -51,10 +55,6 @@ from ecr_emulator.upstreams.client import (
 )
 
 logger = logging.getLogger(__name__)
-
-#: Refuses, by an exception of the door's own, unless the caller may do an action of ECR's on
-#: the repository: ``BatchImportUpstreamImage``, ``CreateRepository``.
-Permit = Callable[[str], None]
 
 
 class OnSync(Protocol):
@@ -112,7 +112,7 @@ class ImageImports:
             return False
         permit("BatchImportUpstreamImage")
         if not state.has_repository:
-            permit("CreateRepository")
+            check_creation(self._database.reader(), key, name, PULL_THROUGH_CACHE, permit)
         turn = turn_id("image", key.account, key.region, name, reference)
         try:
             with my_turn(self._blobs, turn, ANSWER_SECONDS * 2):

@@ -37,10 +37,13 @@ from ecr_emulator.registry.errors import (
 )
 from ecr_emulator.registry.images import ACTIVE, Image, ImageId, check_tag, find_image
 from ecr_emulator.registry.manifests import Descriptor, Manifest, parse_manifest
+from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.repository import Repository, find_repository
 
 #: Told of an image that was pushed, or given a tag, in the transaction of the push.
 PushHook = Callable[[Connection, Repository, Image, "str | None"], None]
+#: Told of it likewise, to have it signed for the one who pushes it.
+SignHook = Callable[[Connection, Repository, Image, "str | None", "Permit | None"], None]
 #: Told of an image that went into the archive or came back, as it is since, in the transaction
 #: of that.
 StorageClassHook = Callable[[Connection, Repository, Image], None]
@@ -63,6 +66,7 @@ class ImagePush:
     """Pushes to the repositories of every registry.
 
     :param on_push: what a push sets going, in the same transaction.
+    :param sign: likewise, on account of the one who pushes.
     :param on_restore: likewise a push of an image that was in the archive.
     """
 
@@ -72,12 +76,14 @@ class ImagePush:
         quotas: ServiceQuotas,
         clock: Clock,
         on_push: Sequence[PushHook],
+        sign: SignHook,
         on_restore: Sequence[StorageClassHook],
     ) -> None:
         self._database = database
         self._quotas = quotas
         self._clock = clock
         self._on_push = on_push
+        self._sign = sign
         self._on_restore = on_restore
 
     def put(
@@ -89,6 +95,7 @@ class ImagePush:
         media_type: str | None = None,
         tag: str | None = None,
         digest: str | None = None,
+        permit: Permit | None,
     ) -> PushedImage:
         """Store a manifest, under a tag if one is given. A template may create the repository.
 
@@ -96,6 +103,7 @@ class ImagePush:
 
         :param media_type: what the caller says the manifest is.
         :param digest: what the caller says its digest is.
+        :param permit: of the one who pushes.
         :raises RepositoryNotFound: there is no such repository.
         :raises KmsFailure: the encryption key of the template cannot be used.
         :raises InvalidParameter: manifest, tag or digest are not well-formed.
@@ -110,12 +118,14 @@ class ImagePush:
             check_tag(tag)
         # Asked first, as a missing repository outweighs a bad manifest; and reading the
         # manifest must not hold up other writers.
-        self._make_sure_of(key, name)
+        self._make_sure_of(key, name, permit)
         actual = _digest(body, digest)
         manifest = parse_manifest(body, media_type)
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
-            return self.put_in(connection, repository, manifest, actual, body, tag=tag)
+            return self.put_in(
+                connection, repository, manifest, actual, body, tag=tag, permit=permit
+            )
 
     def put_in(
         self,
@@ -127,6 +137,7 @@ class ImagePush:
         *,
         tag: str | None = None,
         partial: bool = False,
+        permit: Permit | None = None,
     ) -> PushedImage:
         """Store a manifest as :meth:`put` does, in a transaction that holds the repository.
 
@@ -134,6 +145,7 @@ class ImagePush:
         :param digest: that of *body*.
         :param partial: whether the repository may lack what the manifest names. Then nothing
             is set going: :meth:`announce` does that when all has come.
+        :param permit: of the one who pushes; ``None`` for ECR itself.
         """
         existing = find_image(connection, repository, ImageId(digest=digest))
         self._check_tag_is_free(connection, repository, tag, existing, digest)
@@ -158,22 +170,28 @@ class ImagePush:
                 upstream_checked_at=None,
             )
         if not partial:
-            self.announce(connection, repository, image, tag)
+            self.announce(connection, repository, image, tag, permit)
         return PushedImage(image, tag)
 
     def announce(
-        self, connection: Connection, repository: Repository, image: Image, tag: str | None
+        self,
+        connection: Connection,
+        repository: Repository,
+        image: Image,
+        tag: str | None,
+        permit: Permit | None = None,
     ) -> None:
         """Set going what the push of an image, or of a tag for it, sets going."""
         for hook in self._on_push:
             hook(connection, repository, image, tag)
+        self._sign(connection, repository, image, tag, permit)
 
-    def _make_sure_of(self, key: RegistryKey, name: str) -> None:
+    def _make_sure_of(self, key: RegistryKey, name: str, permit: Permit | None) -> None:
         try:
             find_repository(self._database.reader(), key, name)
         except RepositoryNotFound:
             with self._database.write() as connection:
-                repository_for_push(connection, key, name, self._clock.now())
+                repository_for_push(connection, key, name, self._clock.now(), permit)
 
     def _check_quotas(
         self,

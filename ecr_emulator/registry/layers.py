@@ -29,6 +29,7 @@ from ecr_emulator.registry.errors import (
     ServerFailure,
 )
 from ecr_emulator.registry.images import ACTIVE
+from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.repository import Repository, find_repository
 from ecr_emulator.storage_failure import StorageFailure
 
@@ -225,7 +226,9 @@ class Layers:
         self._keep(repository.id, linked)
         return found, failures
 
-    def mount(self, key: RegistryKey, name: str, digest: str, from_name: str) -> bool:
+    def mount(
+        self, key: RegistryKey, name: str, digest: str, from_name: str, permit: Permit | None
+    ) -> bool:
         """Link a layer of the repository *from_name* into *name*; say whether that was done.
 
         As ECR: only while the registry's BLOB_MOUNTING setting is ENABLED and both
@@ -233,11 +236,12 @@ class Layers:
 
         A template may create the repository *name* for it, also when nothing is linked.
 
+        :param permit: asked before that.
         :raises RepositoryNotFound: the repository *name* does not exist.
         :raises KmsFailure: the encryption key of the template cannot be used.
         """
         with self._database.write() as connection:
-            target = repository_for_push(connection, key, name, self._clock.now())
+            target = repository_for_push(connection, key, name, self._clock.now(), permit)
             if self._settings.get_in(connection, key, BLOB_MOUNTING) != "ENABLED":
                 return False
             try:

@@ -23,9 +23,10 @@ from ecr_emulator.registry.errors import (
     ImageNotFound,
     RepositoryNotFound,
 )
-from ecr_emulator.registry.image_imports import ImageImports, Permit, mark_checked
+from ecr_emulator.registry.image_imports import ImageImports, mark_checked
 from ecr_emulator.registry.image_reads import ImageFailure, ImageReads
 from ecr_emulator.registry.images import ImageId, StoredManifest, find_image
+from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.pull_through_errors import (
     REASONS,
     UpstreamImageFailure,

@@ -11,10 +11,11 @@ from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import image_layers, images, manifests, repositories
 from ecr_emulator.registry.arriving_layers import ArrivingLayer, ArrivingLayers, Order
 from ecr_emulator.registry.errors import LayersNotFound, RepositoryNotFound
-from ecr_emulator.registry.image_imports import ImageImports, Permit
+from ecr_emulator.registry.image_imports import ImageImports
 from ecr_emulator.registry.images import ACTIVE
 from ecr_emulator.registry.layers import Layer, Layers, link_blob
 from ecr_emulator.registry.manifests import parse_manifest
+from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.pull_through_errors import UpstreamLayerFailure
 from ecr_emulator.registry.repository import find_repository
 from ecr_emulator.registry.upstream_sources import SecretMissing, UpstreamSources

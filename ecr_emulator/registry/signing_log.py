@@ -22,6 +22,7 @@ from ecr_emulator.jobs.queue import add_job
 from ecr_emulator.registry.errors import ImageNotFound
 from ecr_emulator.registry.images import Image, ImageId, find_image
 from ecr_emulator.registry.job_targets import job_target
+from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.repository import Repository, find_repository
 from ecr_emulator.registry.signing_rules import profiles_for, signing_rules
 
@@ -31,6 +32,8 @@ SIGN_IMAGE = "sign-image"
 IN_PROGRESS = "IN_PROGRESS"
 COMPLETE = "COMPLETE"
 FAILED = "FAILED"
+#: The code of a signing that the one who pushed may not do.
+ACCESS_DENIED = "AccessDeniedException"
 
 #: What the configurations of container images are; those of other artifacts differ.
 _IMAGE_CONFIGURATIONS = frozenset({media_types.OCI_CONFIG, media_types.DOCKER_CONFIG})
@@ -61,11 +64,20 @@ class SigningLog:
         self._clock = clock
 
     def image_pushed(
-        self, connection: Connection, repository: Repository, image: Image, tag: str | None
+        self,
+        connection: Connection,
+        repository: Repository,
+        image: Image,
+        tag: str | None,
+        permit: Permit | None,
     ) -> None:
         """Queue the signing of an image that was pushed just now, where a rule asks for it.
 
-        What is signed already, or about to be, is not signed again for another tag.
+        What is signed already, or about to be, is not signed again for another tag. An image is
+        signed in the name of the one who pushes it (user guide): who may not sign pushes all the
+        same, and the signing has failed (likeliest, as is its code).
+
+        :param permit: of the one who pushes; ``None`` for what ECR itself brings.
         """
         if repository.key.is_public or not _is_container_image(image, tag):
             return
@@ -73,15 +85,18 @@ class SigningLog:
         for profile_arn in profiles_for(rules or (), repository.name):
             if self.status_in(connection, image, profile_arn) in (IN_PROGRESS, COMPLETE):
                 continue
+            refusal = permit.refusal("signer:SignPayload", profile_arn) if permit else None
             put_row(
                 connection,
                 image_signings,
                 image_id=image.id,
                 profile_arn=profile_arn,
-                status=IN_PROGRESS,
-                failure_code=None,
-                failure_reason=None,
+                status=FAILED if refusal else IN_PROGRESS,
+                failure_code=ACCESS_DENIED if refusal else None,
+                failure_reason=refusal,
             )
+            if refusal:
+                continue
             payload = {**job_target(repository), "digest": image.digest, "profile": profile_arn}
             add_job(connection, SIGN_IMAGE, payload, self._clock.now())
 

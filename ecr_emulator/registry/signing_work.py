@@ -72,7 +72,7 @@ class SigningWork:
         for blob in (EMPTY_CONFIGURATION, envelope):
             # The configuration is there from the signature before.
             with contextlib.suppress(LayerAlreadyExists):
-                self._uploads.put(repository.key, repository.name, digest_bytes(blob), [blob])
+                self._uploads.put(repository.key, repository.name, digest_bytes(blob), [blob], None)
         with self._database.write() as connection:
             found = self._find(connection, payload, for_update=True)
             if found is not None:

@@ -42,6 +42,7 @@ from ecr_emulator.registry.errors import (
     UploadNotFound,
 )
 from ecr_emulator.registry.layers import Layer, link_blob
+from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.repository import find_repository
 
 #: What InitiateLayerUpload recommends (user guide, "Maximum layer part size"), in bytes.
@@ -105,16 +106,17 @@ class Uploads:
         self._quotas = quotas
         self._clock = clock
 
-    def start(self, key: RegistryKey, name: str) -> Upload:
+    def start(self, key: RegistryKey, name: str, permit: Permit | None) -> Upload:
         """Begin an upload to the repository *name*, which a template may create for it.
 
+        :param permit: asked before that; ``None`` for ECR's own uploads.
         :raises RepositoryNotFound: there is no such repository.
         :raises KmsFailure: the encryption key of the template cannot be used.
         """
         upload_id = str(uuid.uuid4())
         now = self._clock.now()
         with self._database.write() as connection:
-            repository = repository_for_push(connection, key, name, now)
+            repository = repository_for_push(connection, key, name, now, permit)
             connection.execute(
                 insert(uploads).values(
                     id=upload_id,
@@ -170,14 +172,22 @@ class Uploads:
                     raise self._missing(connection, key, name, upload_id)
         return upload
 
-    def put(self, key: RegistryKey, name: str, digest: str, chunks: Iterable[bytes]) -> Layer:
+    def put(
+        self,
+        key: RegistryKey,
+        name: str,
+        digest: str,
+        chunks: Iterable[bytes],
+        permit: Permit | None,
+    ) -> Layer:
         """Store a layer in one go; of one that fails, nothing stays.
 
+        :param permit: see :meth:`start`.
         :raises InvalidLayer: *chunks* do not have the digest.
         :raises LayerAlreadyExists: the repository has the layer.
         :raises RepositoryNotFound: there is no such repository.
         """
-        upload = self.start(key, name)
+        upload = self.start(key, name, permit)
         try:
             return self.complete(key, name, upload.id, [digest], chunks=chunks, allow_empty=True)
         except BaseException:

@@ -31,6 +31,7 @@ def put_image(context: CallContext, params: Params) -> dict[str, Any]:
         media_type=params.get("imageManifestMediaType"),
         tag=params.get("imageTag"),
         digest=params.get("imageDigest"),
+        permit=context.permit(key, name),
     )
     return {
         "image": {

@@ -13,7 +13,8 @@ from ecr_emulator.registry.uploads import PART_SIZE, SMALLEST_PART
 @operation("InitiateLayerUpload")
 def initiate_layer_upload(context: CallContext, params: Params) -> dict[str, Any]:
     """Begin an upload."""
-    upload = context.registry.uploads.start(context.key(params), params["repositoryName"])
+    key, name = context.key(params), params["repositoryName"]
+    upload = context.registry.uploads.start(key, name, context.permit(key, name))
     return {"uploadId": upload.id, "partSize": PART_SIZE}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from ecr_emulator.aws.ecr.context import EcrContext, Params, page_size, refuse_paging_with
 from ecr_emulator.aws.ecr.operation import operation
 from ecr_emulator.aws.operation_calls import CallContext, tags_of
+from ecr_emulator.registry.errors import KmsFailure
 from ecr_emulator.registry.repositories import AES256, Encryption
 from ecr_emulator.registry.repository import Repository
 from ecr_emulator.registry.tag_mutability import TagMutability, tag_mutability
@@ -61,9 +62,16 @@ def find_repositories(context: CallContext, params: Params) -> tuple[list[Reposi
 @operation("DeleteRepository")
 def delete_repository(context: EcrContext, params: Params) -> dict[str, Any]:
     """Delete a repository, with what it holds if the call is forced."""
-    repository = context.registry.repositories.delete(
-        context.key(params), params["repositoryName"], force=params.get("force", False)
-    )
+    key, name = context.key(params), params["repositoryName"]
+    repository = context.registry.repositories.delete(key, name, force=params.get("force", False))
+    kms_key = repository.kms_key
+    if kms_key and context.permit(key, name).refusal("kms:RetireGrant", kms_key):
+        raise KmsFailure(
+            # The console's text (user guide, "Encryption at rest", "Troubleshooting").
+            f"The repository [{name}] has been deleted successfully but the grants created by the"
+            f" kmsKey [{kms_key}] failed to be retired",
+            kmsError="AccessDeniedException",
+        )
     return {"repository": _repository(context, repository)}
 
 
