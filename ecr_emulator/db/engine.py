@@ -26,7 +26,8 @@ from ecr_emulator.storage_failure import StorageFailure
 #: How long a writer waits for the writers before it, in milliseconds.
 BUSY_TIMEOUT_MS = 30_000
 
-
+#: Whether SQLite syncs each commit in WAL mode, or only its checkpoints.
+_FULL, _NORMAL = "FULL", "NORMAL"
 #: What SQLite says of the disk and of locks that are held too long. It raises the same exception
 #: for statements that are wrong; newer Pythons could tell them apart by a code.
 _SQLITE_TROUBLE = ("disk is full", "readonly database", "disk I/O", "unable to open", "is locked")
@@ -42,7 +43,9 @@ class Database:
 
     def __init__(self, url: str, *, durability: str = "full") -> None:
         self.engine = _make_engine(url, durability)
+        self._full = durability == "full"
         self._writers = self.engine.execution_options(begin_mode="IMMEDIATE")
+        self._hasty_writers = self._writers.execution_options(synchronous=_NORMAL)
         self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._held = threading.local()
         # Weak, so that the connection of a thread that ended goes back to the pool.
@@ -80,12 +83,16 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, lasting: bool = True) -> Iterator[Connection]:
         """A write transaction: committed at the end of the block, rolled back on an exception.
 
+        :param lasting: whether a power cut after the block may undo it (``False``); the end of
+            the process never does. That saves SQLite's sync, which the next lasting transaction
+            makes good.
         :raises StorageFailure: the database takes no writes; nothing of the block is kept.
         """
-        with self._turn(), _as_storage_failure(), self._writers.begin() as connection:
+        writers = self._writers if lasting or not self._full else self._hasty_writers
+        with self._turn(), _as_storage_failure(), writers.begin() as connection:
             yield connection
 
     @contextmanager
@@ -147,7 +154,7 @@ def _make_engine(url: str, durability: str) -> Engine:
         connect_args={"check_same_thread": False},
         **options,
     )
-    synchronous = "FULL" if durability == "full" else "NORMAL"
+    synchronous = _FULL if durability == "full" else _NORMAL
 
     @event.listens_for(engine, "connect")
     def _prepare(dbapi_connection: Any, _record: Any) -> None:
@@ -166,7 +173,13 @@ def _make_engine(url: str, durability: str) -> Engine:
         options = connection.get_execution_options()
         if options.get("isolation_level") == "AUTOCOMMIT":
             return
-        connection.exec_driver_sql(f"BEGIN {options.get('begin_mode', 'DEFERRED')}")
+        mode = options.get("begin_mode", "DEFERRED")
+        # What is set stays with the driver's connection, which the pool hands on.
+        wanted, state = options.get("synchronous", synchronous), connection.info
+        if mode == "IMMEDIATE" and state.get("synchronous", synchronous) != wanted:
+            connection.exec_driver_sql(f"PRAGMA synchronous = {wanted}")
+            state["synchronous"] = wanted
+        connection.exec_driver_sql(f"BEGIN {mode}")
 
     return engine
 

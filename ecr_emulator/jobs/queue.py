@@ -2,7 +2,8 @@
 
 A worker claims a job by moving its due time past the end of the claim; should the worker
 die, the job is due again then. So every job is done at least once, and its function must
-bear being called twice.
+bear being called twice. For that reason what the worker writes down about jobs need not
+survive a power cut, while a job's being there does.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ class JobQueue:
     def repeat(self, job: Job, every: timedelta) -> None:
         """Let a job be done again, after a while."""
         values = {"due_at": self._clock.now() + every, "attempts": 0}
-        with self._database.write() as connection:
+        with self._database.write(lasting=False) as connection:
             connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
 
     def claim(self) -> Job | None:
@@ -85,7 +86,7 @@ class JobQueue:
         # A look without a lock first: most often there is nothing to do.
         if self._database.reader().execute(due).first() is None:
             return None
-        with self._database.write() as connection:
+        with self._database.write(lasting=False) as connection:
             row = connection.execute(due.with_for_update(skip_locked=True)).one_or_none()
             if row is None:
                 return None
@@ -98,7 +99,7 @@ class JobQueue:
 
     def done(self, job: Job) -> None:
         """Take a job off the queue."""
-        with self._database.write() as connection:
+        with self._database.write(lasting=False) as connection:
             connection.execute(delete(jobs).where(jobs.c.id == job.id))
 
     def failed(self, job: Job, error: str) -> bool:
@@ -113,7 +114,7 @@ class JobQueue:
             values["failed_at"] = now
         else:
             values["due_at"] = now + BACKOFF[job.attempts - 1]
-        with self._database.write() as connection:
+        with self._database.write(lasting=False) as connection:
             connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
         return gone
 

@@ -159,7 +159,7 @@ class ImageReads:
         if not outdated or is_excluded(self._database.reader(), key, caller_arn):
             return
         try:
-            with self._database.write() as connection:
+            with self._database.write(lasting=False) as connection:
                 connection.execute(
                     update(images).where(images.c.id.in_(outdated)).values(last_pulled_at=now)
                 )

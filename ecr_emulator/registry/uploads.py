@@ -115,7 +115,8 @@ class Uploads:
         """
         upload_id = str(uuid.uuid4())
         now = self._clock.now()
-        with self._database.write() as connection:
+        # Only a completed upload has to outlive a power cut; others can be begun again.
+        with self._database.write(lasting=False) as connection:
             repository = repository_for_push(connection, key, name, now, permit)
             connection.execute(
                 insert(uploads).values(
@@ -165,7 +166,7 @@ class Uploads:
             upload = upload.grown(
                 writer.append(upload.progress, _within(chunks, upload.progress.size, quotas))
             )
-            with self._database.write() as connection:
+            with self._database.write(lasting=False) as connection:
                 if not self._store(connection, upload):
                     # The repository was deleted meanwhile, and took the upload along.
                     self._blobs.discard_upload(upload_id)

@@ -66,6 +66,18 @@ def add(database: Database, name: str) -> None:
         connection.execute(insert(things).values(name=name))
 
 
+@pytest.mark.parametrize(("durability", "lasting"), [("full", 2), ("relaxed", 1)])
+def test_what_a_power_cut_may_undo_is_not_synced(url: str, durability: str, lasting: int) -> None:
+    database = Database(url, durability=durability)
+    pragma = text("PRAGMA synchronous")
+    for _ in range(2):
+        with database.write(lasting=False) as connection:
+            assert connection.execute(pragma).scalar() == 1
+        with database.write() as connection:
+            assert connection.execute(pragma).scalar() == lasting
+    database.close()
+
+
 @pytest.mark.parametrize(("durability", "synchronous"), [("full", 2), ("relaxed", 1)])
 def test_settings_of_each_connection(url: str, durability: str, synchronous: int) -> None:
     database = Database(url, durability=durability)
