@@ -30,6 +30,7 @@ from ecr_emulator.auth.identities_file import NO_IDENTITIES, read_identities
 from ecr_emulator.auth.origins import Origins
 from ecr_emulator.auth.page_tokens import PageTokens
 from ecr_emulator.auth.service_linked_roles import ServiceLinkedRoles
+from ecr_emulator.auth.service_roles import ServiceRoles
 from ecr_emulator.auth.sigv4 import SignatureVerifier
 from ecr_emulator.auth.tokens import RegistryTokens
 from ecr_emulator.auth.urls import DownloadUrls
@@ -126,6 +127,13 @@ def create_app(
     database = Database(settings.database_url, durability=settings.durability)
     secret = installation_secret(database)
     blob_store = FilesystemBlobStore(settings.data_dir, durability=settings.durability)
+    identities = Identities(database, clock)
+    document = read_identities(Path(settings.identities)) if settings.identities else NO_IDENTITIES
+    identities.put_all(document.identities, document.organizations)
+    origins = Origins(document.vpc_endpoints)
+    other_iam = None if companion is None else CompanionIam(companion)
+    directory: IdentitySource = Directory(identities, other_iam) if other_iam else identities
+    access = Access(database, directory, origins, clock)
     registry = Registry(
         database,
         blob_store,
@@ -139,6 +147,7 @@ def create_app(
             if settings.secrets
             else Secrets(manager=manager)
         ),
+        roles=ServiceRoles(access, directory, clock),
         peers=Peers(settings.replication_endpoints, settings.peer_keys),
         max_manifest=settings.max_manifest,
         event_targets=open_targets(settings.event_targets, durability=settings.durability),
@@ -146,13 +155,6 @@ def create_app(
         api_call_events=settings.api_call_events,
         garbage_grace=timedelta(hours=settings.garbage_grace),
     )
-    identities = Identities(database, clock)
-    document = read_identities(Path(settings.identities)) if settings.identities else NO_IDENTITIES
-    identities.put_all(document.identities, document.organizations)
-    origins = Origins(document.vpc_endpoints)
-    other_iam = None if companion is None else CompanionIam(companion)
-    directory: IdentitySource = Directory(identities, other_iam) if other_iam else identities
-    access = Access(database, directory, origins, clock)
     tokens, urls = RegistryTokens(secret, clock), DownloadUrls(secret, clock)
     page_tokens = PageTokens(secret)
     temporary = TemporaryCredentials(secret, clock)

@@ -370,7 +370,7 @@ def resource_of(action: str, key: RegistryKey, repository: str | None) -> str:
 
 
 def _requester(principal: Principal) -> Requester:
-    if principal.account == ANONYMOUS.account:
+    if principal == ANONYMOUS:
         return NOBODY
     identity_arn = principal.session.identity_arn if principal.session else ""
     return requester_from_arn(principal.arn, identity_arn=identity_arn)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import lru_cache
@@ -27,7 +27,7 @@ from ecr_emulator.db.upsert import put_row
 from ecr_emulator.policy.documents import PolicyDocument, parse_policy
 
 from .credentials import AccessKey, InvalidSessionToken, UnknownAccessKey
-from .principals import Principal
+from .principals import Principal, Session
 
 USER = "user"
 ROLE = "role"
@@ -78,6 +78,33 @@ class Identity:
     def principal(self) -> Principal:
         """The user as a principal; roles act through sessions only."""
         return Principal(self.account, self.arn, self.unique_id)
+
+    def session(
+        self,
+        name: str,
+        issued_at: int,
+        *,
+        policies: Sequence[str] = (),
+        tags: Mapping[str, str] | None = None,
+    ) -> Principal:
+        """Return who a role is while somebody has assumed it.
+
+        :param name: of the session.
+        :param issued_at: in seconds since the epoch.
+        :param policies: the session policies, as text.
+        :param tags: of the session; they come before the role's.
+        """
+        return Principal(
+            self.account,
+            f"arn:aws:sts::{self.account}:assumed-role/{self.name}/{name}",
+            f"{self.unique_id}:{name}",
+            Session(
+                identity_arn=self.arn,
+                policies=tuple(policies),
+                tags=tuple({**self.tags, **(tags or {})}.items()),
+                issued_at=issued_at,
+            ),
+        )
 
 
 _FIND = select(identities).where(

@@ -11,7 +11,7 @@ from typing import Any
 
 from ecr_emulator.auth.access import AccessDenied
 from ecr_emulator.auth.identities import ROLE, Identity
-from ecr_emulator.auth.principals import Principal, Session
+from ecr_emulator.auth.principals import Principal
 from ecr_emulator.auth.sigv4 import Authenticated
 from ecr_emulator.policy.context import Origin, Value
 from ecr_emulator.policy.documents import InvalidPolicy
@@ -94,16 +94,8 @@ def _session(
             parse_session_policy(text)
         except InvalidPolicy as error:
             raise QueryError(400, "MalformedPolicyDocument", str(error)) from None
-    return Principal(
-        role.account,
-        f"arn:aws:sts::{role.account}:assumed-role/{role.name}/{session_name}",
-        f"{role.unique_id}:{session_name}",
-        Session(
-            identity_arn=role.arn,
-            policies=tuple(policies),
-            tags=tuple({**role.tags, **tags}.items()),
-            issued_at=int(services.clock.now().timestamp()),
-        ),
+    return role.session(
+        session_name, int(services.clock.now().timestamp()), policies=policies, tags=tags
     )
 
 

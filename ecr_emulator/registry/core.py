@@ -45,6 +45,7 @@ from ecr_emulator.registry.pull_exclusions import PullExclusions
 from ecr_emulator.registry.pull_through import PullThrough
 from ecr_emulator.registry.pull_through_layers import PullThroughLayers
 from ecr_emulator.registry.pull_through_rules import PullThroughRules
+from ecr_emulator.registry.pull_through_validation import PullThroughValidation
 from ecr_emulator.registry.referrer_queue import ReferrerQueue
 from ecr_emulator.registry.registry_policies import RegistryPolicies
 from ecr_emulator.registry.replication_arrivals import ImageArrivals
@@ -68,7 +69,7 @@ from ecr_emulator.registry.signing_work import SigningWork
 from ecr_emulator.registry.storage_classes import StorageClasses
 from ecr_emulator.registry.tag_details import TagDetails
 from ecr_emulator.registry.uploads import Uploads
-from ecr_emulator.registry.upstream_sources import UpstreamSources
+from ecr_emulator.registry.upstream_sources import Roles, UpstreamSources
 from ecr_emulator.registry.vulnerability_database import VulnerabilityDatabase
 from ecr_emulator.upstreams.client import UpstreamClient
 from ecr_emulator.upstreams.http import UpstreamRegistries
@@ -102,6 +103,7 @@ class Registry:
         upstreams: UpstreamRegistries,
         quotas: ServiceQuotas,
         secrets: Secrets,
+        roles: Roles,
         peers: Peers,
         max_manifest: int,
         garbage_grace: timedelta,
@@ -152,10 +154,11 @@ class Registry:
         self.registry_policies = RegistryPolicies(database, self.account_settings, known_actions)
         self.creation_templates = CreationTemplates(database, known_actions, quotas, clock)
         client = UpstreamClient(upstreams, max_manifest)
-        self.pull_through_rules = PullThroughRules(
-            database, upstreams, client, secrets, quotas, clock
+        self.pull_through_rules = PullThroughRules(database, secrets, quotas, clock)
+        sources = UpstreamSources(
+            database, self.images, self.layers, upstreams, client, secrets, roles, peers
         )
-        sources = UpstreamSources(database, self.images, self.layers, upstreams, client, secrets)
+        self.pull_through_validation = PullThroughValidation(self.pull_through_rules, sources)
         imports = ImageImports(
             database, blob_store, self.pushes, sources, clock, events.pulled_through
         )

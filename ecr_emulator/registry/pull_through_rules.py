@@ -1,4 +1,4 @@
-"""Pull-through cache rules: create, list, update, delete, validate.
+"""Pull-through cache rules: create, list, update, delete.
 
 Sources: API reference ``CreatePullThroughCacheRule`` and the operations around it; user guide
 "Sync an upstream registry with an Amazon ECR private registry". Which rules are refused with
@@ -23,7 +23,6 @@ from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.errors import InvalidParameter, LimitExceeded
 from ecr_emulator.registry.prefixes import ROOT, path_of, paths_covering
 from ecr_emulator.registry.pull_through_errors import (
-    SECRET_NOT_ACCESSIBLE,
     PullThroughRuleAlreadyExists,
     PullThroughRuleNotFound,
     SecretNotAccessible,
@@ -32,19 +31,7 @@ from ecr_emulator.registry.pull_through_errors import (
 )
 from ecr_emulator.registry.roles import check_custom_role
 from ecr_emulator.registry.upstream_names import Credentials, Upstream, upstream_of
-from ecr_emulator.upstreams.client import UpstreamClient
-from ecr_emulator.upstreams.http import UpstreamRegistries, UpstreamState
 from ecr_emulator.upstreams.secrets import Secrets
-
-#: Observed on pulls.
-AUTHENTICATION_FAILED = (
-    "The authentication to the upstream registry failed. Verify that the credentials provided "
-    "in the pull through cache rule are correct, and try again."
-)
-#: Likeliest.
-UPSTREAM_UNAVAILABLE = (
-    "The upstream registry is unavailable. Verify that it can be reached, and try again."
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,23 +106,17 @@ def rule_covering(connection: Connection, key: RegistryKey, name: str) -> PullTh
 class PullThroughRules:
     """The rules of every registry.
 
-    :param upstreams: where the registries are.
-    :param client: asks them when a rule is validated.
     :param secrets: the credentials that rules name.
     """
 
     def __init__(
         self,
         database: Database,
-        upstreams: UpstreamRegistries,
-        client: UpstreamClient,
         secrets: Secrets,
         quotas: ServiceQuotas,
         clock: Clock,
     ) -> None:
         self._database = database
-        self._upstreams = upstreams
-        self._client = client
         self._secrets = secrets
         self._quotas = quotas
         self._clock = clock
@@ -272,40 +253,6 @@ class PullThroughRules:
             rule = _find(connection, key, prefix)
             connection.execute(_DELETE, _of(key, prefix))
         return rule
-
-    def validate(self, key: RegistryKey, prefix: str) -> tuple[PullThroughRule, str | None]:
-        """Try the rule for *prefix*; return it, and what fails, if anything does.
-
-        A registry is asked over the network, with the credentials of the rule's secret where it
-        takes them; a secret that is nowhere, or holds no login, cannot be used. An ECR registry
-        is this emulator's own: the account's lets it in, and for another account's there is no
-        role to assume.
-
-        :raises PullThroughRuleNotFound: there is none.
-        """
-        row = self._database.reader().execute(_ONE, _of(key, prefix)).one_or_none()
-        if row is None:
-            raise PullThroughRuleNotFound(prefix, key.account)
-        rule = PullThroughRule.from_row(row)
-        upstream = _upstream(key, rule.upstream_url, None)
-        login = None
-        if upstream.credentials is Credentials.SECRET:
-            login = self._secrets.login(rule.credential_arn or "")
-            if login is None:
-                return rule, SECRET_NOT_ACCESSIBLE
-        if upstream.ecr is not None and not self._upstreams.is_elsewhere(rule.upstream_url):
-            return rule, None if upstream.ecr.account == key.account else AUTHENTICATION_FAILED
-        state = (
-            self._upstreams.check_anonymous(rule.upstream_url)
-            if login is None
-            else self._client.check(rule.upstream_url, login)
-        )
-        failures = {
-            UpstreamState.OPEN: None,
-            UpstreamState.DENIED: AUTHENTICATION_FAILED,
-            UpstreamState.UNAVAILABLE: UPSTREAM_UNAVAILABLE,
-        }
-        return rule, failures[state]
 
     def _check_secret(self, arn: str | None) -> None:
         """Check that a secret is there and can be read, as far as anybody knows.

@@ -6,9 +6,10 @@ Sources: user guide "Sync an upstream registry with an Amazon ECR private regist
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from ecr_emulator.arns import RegistryKey
@@ -20,18 +21,30 @@ from ecr_emulator.registry.layers import Layers
 from ecr_emulator.registry.prefixes import ROOT, path_of
 from ecr_emulator.registry.pull_through_rules import PullThroughRule, rule_covering
 from ecr_emulator.registry.repository_names import is_repository_name
-from ecr_emulator.registry.upstream_names import Credentials, upstream_of
+from ecr_emulator.registry.upstream_names import Credentials as UpstreamCredentials
+from ecr_emulator.registry.upstream_names import Upstream, upstream_of
 from ecr_emulator.upstreams.client import (
-    Login,
+    Credentials,
     PulledManifest,
     UpstreamClient,
     UpstreamDenied,
     UpstreamMissing,
 )
-from ecr_emulator.upstreams.http import UpstreamRegistries
+from ecr_emulator.upstreams.http import UpstreamRegistries, UpstreamState
+from ecr_emulator.upstreams.peers import Peers
 from ecr_emulator.upstreams.secrets import Secrets
 
 _CHUNK = 1024 * 1024
+
+
+_LOG_IN = "ecr:GetAuthorizationToken"
+
+
+class Roles(Protocol):
+    """The roles that rules name."""
+
+    def may(self, role_arn: str, action: str, key: RegistryKey, repository: str | None) -> bool:
+        """Say whether ECR can assume a role, and may do *action* as it."""
 
 
 class SecretMissing(Exception):
@@ -66,6 +79,8 @@ class UpstreamSources:
     """Finds the upstream of cached repositories.
 
     :param secrets: the credentials that rules name.
+    :param roles: likewise the roles.
+    :param peers: other emulators, which ECR's registries may be found at.
     """
 
     def __init__(
@@ -76,6 +91,8 @@ class UpstreamSources:
         upstreams: UpstreamRegistries,
         client: UpstreamClient,
         secrets: Secrets,
+        roles: Roles,
+        peers: Peers,
     ) -> None:
         self._database = database
         self._images = images
@@ -83,6 +100,8 @@ class UpstreamSources:
         self._upstreams = upstreams
         self._client = client
         self._secrets = secrets
+        self._roles = roles
+        self._peers = peers
 
     def covering(self, key: RegistryKey, name: str) -> Source | None:
         """Return where the repository *name* is cached from; ``None`` if it is not.
@@ -112,20 +131,72 @@ class UpstreamSources:
             and upstream.ecr is not None
             and not self._upstreams.is_elsewhere(rule.upstream_url)
         ):
-            allowed = upstream.ecr.account == key.account
-            return _OwnRepository(self._images, self._layers, upstream.ecr, source.name, allowed)
-        login = None
-        if upstream is not None and upstream.credentials is Credentials.SECRET:
-            login = self._secrets.login(rule.credential_arn or "")
-            if login is None:
-                raise SecretMissing
+            may = partial(self._may, key, rule, upstream.ecr, source.name)
+            return _OwnRepository(self._images, self._layers, upstream.ecr, source.name, may)
+        login = self._login(key, rule, upstream)
         return _RemoteRepository(self._client, rule.upstream_url, source.name, login)
+
+    def check(self, key: RegistryKey, rule: PullThroughRule) -> UpstreamState:
+        """Ask the upstream of a rule whether it lets the registry *key* in.
+
+        :raises SecretMissing: the credentials for it are not known.
+        """
+        upstream = upstream_of(rule.upstream_url)
+        if (
+            upstream is not None
+            and upstream.ecr is not None
+            and not self._upstreams.is_elsewhere(rule.upstream_url)
+        ):
+            may = self._may(key, rule, upstream.ecr, None, _LOG_IN)
+            return UpstreamState.OPEN if may else UpstreamState.DENIED
+        login = self._login(key, rule, upstream)
+        if login is None:
+            return self._upstreams.check_anonymous(rule.upstream_url)
+        return self._client.check(rule.upstream_url, login)
+
+    def _login(
+        self, key: RegistryKey, rule: PullThroughRule, upstream: Upstream | None
+    ) -> Credentials | None:
+        """Return the credentials for an upstream that is asked over HTTP, if it takes any."""
+        if upstream is not None and upstream.ecr is not None:
+            url = self._upstreams.base_url(rule.upstream_url)
+            return self._peers.credentials(url, key.account, upstream.ecr, rule.custom_role_arn)
+        if upstream is None or upstream.credentials is not UpstreamCredentials.SECRET:
+            return None
+        login = self._secrets.login(rule.credential_arn or "")
+        if login is None:
+            raise SecretMissing
+        return login
+
+    def _may(
+        self,
+        key: RegistryKey,
+        rule: PullThroughRule,
+        upstream: RegistryKey,
+        repository: str | None,
+        action: str,
+    ) -> bool:
+        """Say whether the registry *key* may do *action* at one of this installation.
+
+        A role decides where the rule has one. Without one it is the account's own registry, and
+        ECR's service-linked role may all that it takes.
+        """
+        role = rule.custom_role_arn
+        if not role:
+            return upstream.account == key.account
+        # A role logs in at its own account.
+        home = RegistryKey(key.account, upstream.region)
+        if not self._roles.may(role, _LOG_IN, home, None):
+            return False
+        return action == _LOG_IN or self._roles.may(role, action, upstream, repository)
 
 
 class _RemoteRepository:
     """A repository of a registry that is asked over HTTP."""
 
-    def __init__(self, client: UpstreamClient, host: str, name: str, login: Login | None) -> None:
+    def __init__(
+        self, client: UpstreamClient, host: str, name: str, login: Credentials | None
+    ) -> None:
         self._client, self._host, self._name, self._login = client, host, name, login
 
     def digest(self, reference: str) -> str | None:
@@ -141,21 +212,25 @@ class _RemoteRepository:
 class _OwnRepository:
     """A repository of another registry of this installation.
 
-    :param allowed: whether the registry may be read: it is the same account's. A role that
-        another account would have to let in cannot be assumed here.
+    :param may: says whether the cache may do an action there.
     """
 
     def __init__(
-        self, images: ImageReads, layers: Layers, key: RegistryKey, name: str, allowed: bool
+        self,
+        images: ImageReads,
+        layers: Layers,
+        key: RegistryKey,
+        name: str,
+        may: Callable[[str], bool],
     ) -> None:
         self._images, self._layers = images, layers
-        self._key, self._name, self._allowed = key, name, allowed
+        self._key, self._name, self._may = key, name, may
 
     def digest(self, reference: str) -> str | None:
         return self.manifest(reference).digest
 
     def manifest(self, reference: str) -> PulledManifest:
-        self._check()
+        self._check("ecr:BatchGetImage")
         image_id = ImageId(tag=reference) if is_tag(reference) else ImageId(digest=reference)
         try:
             stored = self._images.manifest(self._key, self._name, image_id)
@@ -165,7 +240,7 @@ class _OwnRepository:
 
     @contextmanager
     def blob(self, digest: str, size: int) -> Iterator[Iterator[bytes]]:
-        self._check()
+        self._check("ecr:GetDownloadUrlForLayer")
         try:
             file = self._layers.open(
                 self._key, self._name, self._layers.get(self._key, self._name, digest)
@@ -176,6 +251,8 @@ class _OwnRepository:
             file.seek(0)
             yield iter(lambda: file.read(_CHUNK), b"")
 
-    def _check(self) -> None:
-        if not self._allowed:
-            raise UpstreamDenied("the registry of another account")
+    def _check(self, action: str) -> None:
+        # The user guide's example policies allow BatchImportUpstreamImage and GetImageCopyStatus
+        # too; likeliest is that reading takes what reading always takes.
+        if not self._may(action):
+            raise UpstreamDenied(action)

@@ -17,6 +17,7 @@ from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import urllib3
 
@@ -79,6 +80,17 @@ class UpstreamUnavailable(UpstreamError):
     """It does not answer, or not as a registry does."""
 
 
+class Credentials(Protocol):
+    """What a client shows that is asked who it is."""
+
+    @property
+    def basic(self) -> str:
+        """The value of the header that sends it. May raise :class:`UpstreamError`."""
+
+    def forget(self) -> bool:
+        """Be told that it was refused; say whether there is another try to be made."""
+
+
 @dataclass(frozen=True, slots=True)
 class Login:
     """A user name and what proves it."""
@@ -92,6 +104,10 @@ class Login:
         pair = f"{self.username}:{self.password}".encode()
         return f"Basic {base64.b64encode(pair).decode()}"
 
+    def forget(self) -> bool:
+        """Be told that it was refused: it does not get any better."""
+        return False
+
 
 @dataclass(frozen=True, slots=True)
 class PulledManifest:
@@ -100,6 +116,10 @@ class PulledManifest:
     body: bytes
     digest: str
     media_type: str | None
+
+
+#: What a token is good for: a registry, a repository, and who asks.
+_Kept = tuple[str, str, "Credentials | None"]
 
 
 class UpstreamClient:
@@ -112,10 +132,10 @@ class UpstreamClient:
         self._upstreams = upstreams
         self._max_manifest = max_manifest
         self._pools = ConnectionPools()
-        self._tokens: OrderedDict[tuple[str, str, Login | None], tuple[str, float]] = OrderedDict()
+        self._tokens: OrderedDict[_Kept, tuple[str, float]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def check(self, host: str, login: Login | None) -> UpstreamState:
+    def check(self, host: str, login: Credentials | None) -> UpstreamState:
         """Ask the registry *host* whether it lets *login* in."""
         try:
             self._open("GET", host, "", "/v2/", login, ANSWER_SECONDS).close()
@@ -125,7 +145,9 @@ class UpstreamClient:
             return UpstreamState.UNAVAILABLE
         return UpstreamState.OPEN
 
-    def digest(self, host: str, repository: str, reference: str, login: Login | None) -> str | None:
+    def digest(
+        self, host: str, repository: str, reference: str, login: Credentials | None
+    ) -> str | None:
         """Return the digest that a manifest has at the upstream, if it tells.
 
         :raises UpstreamError: it answers something else.
@@ -137,7 +159,7 @@ class UpstreamClient:
         return digest if is_digest(digest) else None
 
     def manifest(
-        self, host: str, repository: str, reference: str, login: Login | None
+        self, host: str, repository: str, reference: str, login: Credentials | None
     ) -> PulledManifest:
         """Return the manifest that a tag or a digest names.
 
@@ -157,7 +179,7 @@ class UpstreamClient:
 
     @contextmanager
     def blob(
-        self, host: str, repository: str, digest: str, size: int, login: Login | None
+        self, host: str, repository: str, digest: str, size: int, login: Credentials | None
     ) -> Iterator[Iterator[bytes]]:
         """Open a layer at the upstream: the block is given its bytes, no more than *size*.
 
@@ -184,11 +206,29 @@ class UpstreamClient:
         host: str,
         repository: str,
         path: str,
-        login: Login | None,
+        login: Credentials | None,
         seconds: float,
     ) -> urllib3.BaseHTTPResponse:
         """Make a request, with what credentials it takes; return the answer if it is a 200."""
         until = time.monotonic() + min(seconds, ANSWER_SECONDS)
+        response = self._ask(method, host, repository, path, login, until)
+        if response.status in (400, 401, 403) and login is not None and login.forget():
+            response.close()
+            response = self._ask(method, host, repository, path, login, until)
+        if response.status == 200:
+            return response
+        response.close()
+        raise _refusal(response.status)
+
+    def _ask(
+        self,
+        method: str,
+        host: str,
+        repository: str,
+        path: str,
+        login: Credentials | None,
+        until: float,
+    ) -> urllib3.BaseHTTPResponse:
         url = f"{self._upstreams.base_url(host)}{path}"
         kept = (host, repository, login)
         try:
@@ -203,10 +243,7 @@ class UpstreamClient:
                 response, _ = self._follow(method, url, authorization, until)
         except _FAILURES as error:
             raise UpstreamUnavailable(type(error).__name__) from None
-        if response.status == 200:
-            return response
-        response.close()
-        raise _refusal(response.status)
+        return response
 
     def _follow(
         self, method: str, url: str, authorization: str | None, until: float
@@ -254,7 +291,7 @@ class UpstreamClient:
             decode_content=False,
         )
 
-    def _token(self, kept: tuple[str, str, Login | None]) -> str | None:
+    def _token(self, kept: _Kept) -> str | None:
         with self._lock:
             token, ends = self._tokens.get(kept, ("", 0.0))
         return token if time.monotonic() < ends else None
@@ -262,7 +299,7 @@ class UpstreamClient:
     def _answer(
         self,
         challenge: Challenge | None,
-        kept: tuple[str, str, Login | None],
+        kept: _Kept,
         url: str,
         until: float,
     ) -> str | None:

@@ -11,6 +11,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import botocore.session
@@ -104,6 +105,12 @@ class Peers:
                 self._tokens.popitem(last=False)
         return login
 
+    def credentials(
+        self, url: str, account: str, registry: RegistryKey, role_arn: str | None
+    ) -> PeerCredentials:
+        """Return what lets *account* in there, to be had when it is asked for (:meth:`login`)."""
+        return PeerCredentials(self, url, account, registry, role_arn)
+
     def forget(self, login: Login) -> None:
         """Use a login no more, as when it is refused."""
         with self._lock:
@@ -133,3 +140,27 @@ class Peers:
             return self._session.create_client(
                 service, region_name=region, endpoint_url=url, config=_CONFIG, **credentials
             )
+
+
+@dataclass(frozen=True)
+class PeerCredentials:
+    """A registry token of another emulator, as the client of upstreams wants it."""
+
+    peers: Peers
+    url: str
+    account: str
+    registry: RegistryKey
+    role_arn: str | None
+
+    @property
+    def basic(self) -> str:
+        """The value of the header that sends it."""
+        return self._login().basic
+
+    def forget(self) -> bool:
+        """Have the next one asked for anew."""
+        self.peers.forget(self._login())
+        return True
+
+    def _login(self) -> Login:
+        return self.peers.login(self.url, self.account, self.registry, self.role_arn)

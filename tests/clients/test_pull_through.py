@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 import urllib3
 
-from tests.clients.caller import Caller
+from tests.clients.caller import Caller, any_account
 from tests.clients.skopeo import Skopeo, oci_layout
 from tests.conftest import MakeServer
 from tests.support.docker import Docker, DockerError
@@ -147,3 +148,66 @@ def test_a_layer_that_breaks_off(of_fake: Caller, fake: FakeUpstream, fault: str
 
     getattr(fake, fault).clear()
     assert client.get_blob("quay/team/app", blob.digest) == blob.data
+
+
+ROLE_IN_BOTH = """
+[accounts.{account}.roles.cache]
+trust_policy = {{ Version = "2012-10-17", Statement = [
+  {{ Effect = "Allow", Principal = {{ AWS = "{account}" }}, Action = "sts:AssumeRole" }},
+] }}
+[accounts.{account}.roles.cache.policies.read]
+Version = "2012-10-17"
+Statement = [{{ Effect = "Allow", Action = "ecr:*", Resource = "*" }}]
+"""
+
+
+def test_docker_by_a_role_from_another_emulator(
+    docker: Docker, make_server: MakeServer, tmp_path: Path
+) -> None:
+    """ECR of another account, which another emulator holds."""
+    account, role = any_account(), "arn:aws:iam::{}:role/cache"
+    identities = tmp_path / "identities.toml"
+    identities.write_text(ROLE_IN_BOTH.format(account=account))
+    far = make_server(tmp_path / "far", workers=1, identities=identities)
+    theirs = Caller(far.url, tmp_path / "theirs", region="eu-west-1")
+    host = f"{theirs.account}.dkr.ecr.eu-west-1.amazonaws.com"
+    near = make_server(tmp_path / "near", workers=1, upstreams=f"{host}={far.url}")
+    caller = Caller(near.url, tmp_path / "aws", account=account)
+
+    uri = theirs.create_repository("team/app")
+    docker.login(theirs.registry, theirs.password())
+    image_id = docker.build(f"{uri}:1", layers=2)
+    docker.push(f"{uri}:1")
+    docker.remove(f"{uri}:1")
+    caller.ecr.create_pull_through_cache_rule(
+        ecrRepositoryPrefix="theirs",
+        upstreamRegistryUrl=host,
+        customRoleArn=role.format(account),
+    )
+    validate = caller.ecr.validate_pull_through_cache_rule
+    assert validate(ecrRepositoryPrefix="theirs")["isValid"] is True
+
+    docker.login(caller.registry, caller.password())
+    reference = f"{caller.registry}/theirs/team/app:1"
+    with pytest.raises(DockerError) as refused:
+        docker.pull(reference)
+    assert "The authentication to the upstream registry failed" in str(refused.value)
+
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": role.format(account)},
+        "Action": ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"],
+    }
+    policy = {"Version": "2012-10-17", "Statement": [statement]}
+    theirs.ecr.set_repository_policy(repositoryName="team/app", policyText=json.dumps(policy))
+    docker.pull(reference)
+    assert docker.image_id(reference) == image_id
+
+    caller.ecr.update_pull_through_cache_rule(
+        ecrRepositoryPrefix="theirs", customRoleArn=role.format(account) + "-that-is-not"
+    )
+    answer = validate(ecrRepositoryPrefix="theirs")
+    assert (answer["isValid"], answer["failure"][:18]) == (False, "The authentication")
+    far.stop()
+    answer = validate(ecrRepositoryPrefix="theirs")
+    assert (answer["isValid"], answer["failure"][:21]) == (False, "The upstream registry")

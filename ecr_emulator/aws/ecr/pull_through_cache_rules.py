@@ -87,7 +87,9 @@ def delete_pull_through_cache_rule(context: EcrContext, params: Params) -> dict[
 def validate_pull_through_cache_rule(context: EcrContext, params: Params) -> dict[str, Any]:
     """Say whether a rule's upstream registry can be reached and lets the registry in."""
     key = context.key(params)
-    rule, failure = context.registry.pull_through_rules.validate(key, params["ecrRepositoryPrefix"])
+    rule, failure = context.registry.pull_through_validation.validate(
+        key, params["ecrRepositoryPrefix"]
+    )
     return {
         **_members(key, rule),
         "upstreamRegistryUrl": rule.upstream_url,
