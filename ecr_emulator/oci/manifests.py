@@ -11,25 +11,28 @@ from ecr_emulator.policy.data_plane import Call
 from ecr_emulator.registry.errors import ImageAlreadyExists, ImageTagAlreadyExists, LayersNotFound
 from ecr_emulator.registry.image_deletes import REFERENCED_BY_INDEX
 from ecr_emulator.registry.images import ImageId, StoredManifest, is_tag
+from ecr_emulator.registry.manifest_conversion import convert
 from ecr_emulator.wsgi_body import BodyTooLarge
 
 
 def get_manifest(context: Context) -> Response:
-    """``GET /v2/<name>/manifests/<reference>``: the manifest as it was pushed."""
+    """``GET /v2/<name>/manifests/<reference>``: the manifest, in a form that is understood."""
     context.require(Call.GET_MANIFEST)
     stored = _find(context)
     context.registry.images.record_pull(context.key, stored.image, context.caller.principal.arn)
-    headers = _headers(stored)
-    if matches_etag(context.request.header("If-None-Match"), stored.image.digest):
+    body, media_type, digest = _as_accepted(context, stored)
+    headers = _headers(media_type, digest)
+    if matches_etag(context.request.header("If-None-Match"), digest):
         return Response(304, headers)
-    return Response(200, headers, stored.body)
+    return Response(200, headers, body)
 
 
 def head_manifest(context: Context) -> Response:
     """``HEAD /v2/<name>/manifests/<reference>``: what the manifest is, without it."""
     context.require(Call.HEAD_MANIFEST)
-    stored = _find(context)
-    return Response(200, [*_headers(stored), ("Content-Length", str(len(stored.body)))])
+    body, media_type, digest = _as_accepted(context, _find(context))
+    headers = [*_headers(media_type, digest), ("Content-Length", str(len(body)))]
+    return Response(200, headers)
 
 
 def put_manifest(context: Context) -> Response:
@@ -100,11 +103,29 @@ def _find(context: Context) -> StoredManifest:
     )
 
 
-def _headers(stored: StoredManifest) -> Headers:
+def _as_accepted(context: Context, stored: StoredManifest) -> tuple[bytes, str, str]:
+    """Return body, media type and digest of a manifest, as the client accepts it.
+
+    As ECR (user guide, "Amazon ECR image manifest conversion"): an image pulled by tag is
+    converted for who does not understand what was pushed; a digest names its bytes alone.
+    """
+    image = stored.image
+    as_stored = (stored.body, image.media_type, image.digest)
+    accept = context.request.header("Accept")
+    # Nearly all clients accept what is stored: then the header need not be taken apart.
+    if not accept or image.media_type in accept or not is_tag(context.reference):
+        return as_stored
+    accepted = {item.partition(";")[0].strip().lower() for item in accept.split(",")}
+    if "*/*" in accepted or "application/*" in accepted:
+        return as_stored
+    return convert(stored, accepted)
+
+
+def _headers(media_type: str, digest: str) -> Headers:
     return [
-        ("Content-Type", stored.image.media_type),
-        ("Docker-Content-Digest", stored.image.digest),
-        ("ETag", f'"{stored.image.digest}"'),
+        ("Content-Type", media_type),
+        ("Docker-Content-Digest", digest),
+        ("ETag", f'"{digest}"'),
     ]
 
 

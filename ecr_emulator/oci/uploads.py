@@ -82,16 +82,32 @@ def cancel_upload(context: Context) -> Response:
 
 
 def _mount(context: Context, digest: str, from_name: str | None) -> bool:
-    """Mount a blob of another repository, if that can be done; otherwise an upload begins."""
-    if not from_name or not is_digest(digest):
+    """Mount a blob of another repository, if that can be done; otherwise an upload begins.
+
+    Without a source any repository will do that the caller may read (OCI distribution
+    specification, "Mounting a blob from another repository"). Whether ECR looks for one is not
+    known.
+    """
+    if not is_digest(digest):
         return False
+    layers = context.registry.layers
+    if from_name is not None:
+        sources = [from_name] if from_name else []
+    else:
+        sources = [] if context.strict_ecr else layers.mountable_from(context.key, digest)
+    return any(
+        layers.mount(context.key, context.name, digest, source, context.permit)
+        for source in sources
+        if _may_read(context, source)
+    )
+
+
+def _may_read(context: Context, repository: str) -> bool:
     try:
-        context.require(Call.START_UPLOAD, When.MOUNT, from_name)
+        context.require(Call.START_UPLOAD, When.MOUNT, repository)
     except OciError:
         return False
-    return context.registry.layers.mount(
-        context.key, context.name, digest, from_name, context.permit
-    )
+    return True
 
 
 def complete(context: Context) -> Response:

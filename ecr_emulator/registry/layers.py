@@ -101,6 +101,19 @@ _USE = (
     .limit(1)
 )
 _ACTIVE_USE = _USE.where(images.c.status == ACTIVE)
+#: In how many repositories a mount that names none looks for one that the caller may read.
+_MOST_SOURCES = 20
+_HOLDERS = (
+    select(repositories.c.name)
+    .join(layers, layers.c.repository_id == repositories.c.id)
+    .where(
+        layers.c.digest == bindparam("digest"),
+        repositories.c.account == bindparam("account"),
+        repositories.c.region == bindparam("region"),
+    )
+    .order_by(repositories.c.id)
+    .limit(_MOST_SOURCES)
+)
 
 
 class Layers:
@@ -225,6 +238,18 @@ class Layers:
                 linked.append((digest, link.linked_at))
         self._keep(repository.id, linked)
         return found, failures
+
+    def mountable_from(self, key: RegistryKey, digest: str) -> list[str]:
+        """Return the names of some repositories that a layer could be mounted from, oldest first.
+
+        None while the registry does not mount. Whether the caller may read any of them, and
+        whether it is encrypted alike, is still to be asked.
+        """
+        with self._database.read() as connection:
+            if self._settings.get_in(connection, key, BLOB_MOUNTING) != "ENABLED":
+                return []
+            parameters = {"digest": digest, "account": key.account, "region": key.region}
+            return list(connection.execute(_HOLDERS, parameters).scalars())
 
     def mount(
         self, key: RegistryKey, name: str, digest: str, from_name: str, permit: Permit | None

@@ -140,7 +140,7 @@ class TestRanges:
         assert response.headers["Content-Length"] == str(last - first + 1)
         assert response.headers["Docker-Content-Digest"] == sha256(DATA)
 
-    @pytest.mark.parametrize("header", ["bytes=1024-", "bytes=9999-99999", "bytes=-0"])
+    @pytest.mark.parametrize("header", ["bytes=1024-", "bytes=9999-99999", "bytes=-0", "bytes=5-3"])
     def test_behind_the_end(self, oci: OciCaller, blob: str, header: str) -> None:
         response = oci.expect(416, "GET", blob, headers={"Range": header})
         assert response.headers["Content-Range"] == "bytes */1024"
@@ -148,7 +148,6 @@ class TestRanges:
     @pytest.mark.parametrize(
         "header",
         [
-            "bytes=5-3",
             "bytes=-",
             "bytes=",
             "bytes=a-b",
@@ -188,10 +187,8 @@ class TestRanges:
             except UnsatisfiableRange:
                 assert expected == b""
                 continue
-            if found is None:
-                assert last < first
-            else:
-                assert whole[found[0] : found[0] + found[1]] == expected
+            assert found is not None
+            assert whole[found[0] : found[0] + found[1]] == expected
 
     @given(st.text(max_size=30))
     def test_any_text(self, header: str) -> None:

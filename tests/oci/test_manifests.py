@@ -60,13 +60,45 @@ class TestGet:
         assert dict(head.headers) == dict(headers)
 
     @pytest.mark.parametrize(
-        "accept", ["application/json", DOCKER_MANIFEST, OCI_INDEX, "*/*", "", "\xff", "a" * 9000]
+        "accept",
+        [
+            *("application/json", OCI_INDEX, "*/*", "", "\xff", "a" * 9000, "," * 9000),
+            f"{DOCKER_MANIFEST}, {OCI_MANIFEST}",
+            f"{DOCKER_MANIFEST};q=1, {OCI_MANIFEST.upper()} ; q=0.1",
+            f"{DOCKER_MANIFEST}, */*;q=0.1",
+            f"{DOCKER_MANIFEST}, application/*",
+        ],
     )
     def test_it_is_as_it_was_pushed(
         self, oci: OciCaller, repository: str, image: Image, accept: str
     ) -> None:
         response = oci.expect(200, "GET", path(repository, "v1"), headers={"Accept": accept})
         assert response.data == image.manifest.data
+
+    @pytest.mark.parametrize(
+        ("docker", "accept"),
+        [(False, DOCKER_MANIFEST), (True, OCI_MANIFEST), (True, f"text/html,{OCI_MANIFEST};q=1")],
+    )
+    def test_by_tag_it_is_converted_for_who_accepts_only_that(
+        self, oci: OciCaller, repository: str, docker: bool, accept: str
+    ) -> None:
+        """User guide, "Amazon ECR image manifest conversion"."""
+        image = make_image(docker=docker)
+        oci.push(repository, image, "v1")
+        headers = {"Accept": accept}
+        response = oci.expect(200, "GET", path(repository, "v1"), headers=headers)
+        document, pushed = json.loads(response.data), json.loads(image.manifest.data)
+        media_type = OCI_MANIFEST if docker else DOCKER_MANIFEST
+        assert response.headers["Content-Type"] == document["mediaType"] == media_type
+        assert response.headers["Docker-Content-Digest"] == sha256(response.data)
+        assert document["config"]["digest"] == pushed["config"]["digest"]
+        head = oci.expect(200, "HEAD", path(repository, "v1"), headers=headers)
+        assert dict(head.headers) == dict(response.headers)
+        condition = {**headers, "If-None-Match": response.headers["ETag"]}
+        oci.expect(304, "GET", path(repository, "v1"), headers=condition)
+        # A digest names its bytes, and no others.
+        by_digest = path(repository, image.manifest.digest)
+        assert oci.expect(200, "GET", by_digest, headers=headers).data == image.manifest.data
 
     @pytest.mark.parametrize("form", ['"{}"', 'W/"{}"', '"other", "{}"', "*", "{}"])
     def test_not_modified(self, oci: OciCaller, repository: str, image: Image, form: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import json
 import os
 import threading
 import uuid
@@ -569,10 +570,46 @@ class TestMount:
         assert self.mount(oci, repository, digest_asked).status_code == 202
 
     def test_without_a_source(
-        self, oci: OciCaller, repository: str, digest: str, enabled: None
+        self, oci: OciCaller, strict: OciCaller, repository: str, digest: str, enabled: None
     ) -> None:
+        """The specification lets the registry look for one; of ECR that is not known."""
+        path = f"/v2/{repository}/blobs/uploads/?mount={digest}"
+        strict.expect(202, "POST", path)
+        response = oci.expect(201, "POST", path)
+        assert response.headers["Location"] == f"/v2/{repository}/blobs/{digest}"
+        assert oci.expect(200, "GET", f"/v2/{repository}/blobs/{digest}").data == b"abc"
+        oci.expect(202, "POST", f"/v2/{repository}/blobs/uploads/?mount={sha256(b'')}")
+
+    def test_without_a_source_and_disabled(
+        self, oci: OciCaller, repository: str, digest: str
+    ) -> None:
+        oci.expect(202, "POST", f"/v2/{repository}/blobs/uploads/?mount={digest}")
+
+    def test_without_a_source_that_the_caller_may_read(
+        self, app: App, oci: OciCaller, ecr: Any, repository: str, digest: str, enabled: None
+    ) -> None:
+        """Nobody gets at a blob, or learns of it, by its digest alone."""
+        statement = {"Effect": "Deny", "Principal": "*", "Action": "ecr:GetDownloadUrlForLayer"}
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        ecr.set_repository_policy(repositoryName="source", policyText=policy)
+        theirs = app.ecr("000000000000")
+        theirs.put_account_setting(name="BLOB_MOUNTING", value="ENABLED")
+        theirs.create_repository(repositoryName="mine")
         path = f"/v2/{repository}/blobs/uploads/?mount={digest}"
         oci.expect(202, "POST", path)
+        app.oci("000000000000").expect(202, "POST", f"/v2/mine/blobs/uploads/?mount={digest}")
+        # A second one that has it, and that may be read, will do.
+        ecr.create_repository(repositoryName="readable")
+        oci.push_blob("readable", b"abc")
+        oci.expect(201, "POST", path)
+
+    def test_without_a_source_that_is_encrypted_alike(
+        self, oci: OciCaller, ecr: Any, digest: str, enabled: None
+    ) -> None:
+        ecr.create_repository(
+            repositoryName="kms", encryptionConfiguration={"encryptionType": "KMS"}
+        )
+        oci.expect(202, "POST", f"/v2/kms/blobs/uploads/?mount={digest}")
 
     def test_into_no_repository(self, oci: OciCaller, digest: str, enabled: None) -> None:
         path = f"/v2/missing/blobs/uploads/?mount={digest}&from=source"
