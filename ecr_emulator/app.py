@@ -15,6 +15,7 @@ from ecr_emulator.admin.identities import identities_blueprint
 from ecr_emulator.admin.lifecycle import lifecycle_blueprint
 from ecr_emulator.admin.routes import admin_blueprint
 from ecr_emulator.admin.scan_findings import scan_findings_blueprint
+from ecr_emulator.admin.signatures import signatures_blueprint
 from ecr_emulator.admin.strangers import ADMIN_TOKEN
 from ecr_emulator.auth.access import Access
 from ecr_emulator.auth.credentials import (
@@ -63,6 +64,7 @@ from ecr_emulator.oci.public import PublicDoor
 from ecr_emulator.policy.actions import action_names
 from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.core import Registry
+from ecr_emulator.signatures.trust import read_trust
 from ecr_emulator.upstreams.http import UpstreamRegistries
 from ecr_emulator.upstreams.peers import Peers
 from ecr_emulator.upstreams.secrets import Secrets, read_secrets
@@ -154,6 +156,7 @@ def create_app(
         event_bus=None if companion is None else CompanionBus(companion),
         api_call_events=settings.api_call_events,
         garbage_grace=timedelta(hours=settings.garbage_grace),
+        trust=read_trust(Path(settings.trusted_keys)) if settings.trusted_keys else None,
     )
     tokens, urls = RegistryTokens(secret, clock), DownloadUrls(secret, clock)
     page_tokens = PageTokens(secret)
@@ -197,6 +200,7 @@ def create_app(
     flask.register_blueprint(events_blueprint(registry.event_log))
     flask.register_blueprint(scan_findings_blueprint(registry, check_findings))
     flask.register_blueprint(bills_blueprint(registry))
+    flask.register_blueprint(signatures_blueprint(registry))
     flask.register_error_handler(404, _not_found)
     flask.register_error_handler(405, _not_found)
     jobs = JobWorker(

@@ -30,6 +30,7 @@ from ecr_emulator.cli_support import (
     upgrade_database,
 )
 from ecr_emulator.cli_tls import make_certificate, tls
+from ecr_emulator.cli_verify import verify
 from ecr_emulator.cli_vulndb import vulndb
 from ecr_emulator.config import Settings
 
@@ -95,6 +96,7 @@ main.add_command(explain)
 main.add_command(tls)
 main.add_command(lifecycle)
 main.add_command(vulndb)
+main.add_command(verify)
 
 
 @main.command()

@@ -260,6 +260,17 @@ class Settings:
             default_text="the account's id with the secret test, which every emulator knows",
         ),
     )
+    trusted_keys: str = _setting(
+        "",
+        SettingInfo(
+            "A PEM file, or a folder of them, with the public keys (cosign's) and certificates"
+            " (the Notary Project's) by which the signatures of images verify; read at every"
+            " start.",
+            values.any_text,
+            "PATH",
+            default_text="none: only what signing profiles sign verifies",
+        ),
+    )
     event_targets: tuple[str, ...] = _setting(
         (),
         SettingInfo(

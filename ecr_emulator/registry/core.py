@@ -63,6 +63,7 @@ from ecr_emulator.registry.scan_pins import ScanPins
 from ecr_emulator.registry.scan_queue import ScanQueue
 from ecr_emulator.registry.scan_work import ScanWork
 from ecr_emulator.registry.scanning_configurations import ScanningConfigurations
+from ecr_emulator.registry.signature_checks import SignatureChecks
 from ecr_emulator.registry.signing_configurations import SigningConfigurations
 from ecr_emulator.registry.signing_log import SigningLog
 from ecr_emulator.registry.signing_work import SigningWork
@@ -71,6 +72,7 @@ from ecr_emulator.registry.tag_details import TagDetails
 from ecr_emulator.registry.uploads import Uploads
 from ecr_emulator.registry.upstream_sources import Roles, UpstreamSources
 from ecr_emulator.registry.vulnerability_database import VulnerabilityDatabase
+from ecr_emulator.signatures.trust import Trust
 from ecr_emulator.upstreams.client import UpstreamClient
 from ecr_emulator.upstreams.http import UpstreamRegistries
 from ecr_emulator.upstreams.peers import Peers
@@ -90,6 +92,7 @@ class Registry:
     :param event_targets: who is told of events.
     :param event_bus: who is told of them too, while it has rules.
     :param api_call_events: whether API calls are events too.
+    :param trust: the keys and certificates by which signatures verify.
     :param garbage_grace: how long uploads and layers that no image names are kept.
     """
 
@@ -110,6 +113,7 @@ class Registry:
         event_targets: Sequence[EventTarget] = (),
         event_bus: EventBus | None = None,
         api_call_events: bool = False,
+        trust: Trust | None = None,
     ) -> None:
         self.jobs = JobQueue(database, clock)
         self._database = database
@@ -197,6 +201,7 @@ class Registry:
         self._signing_work = SigningWork(
             database, self.signing_log, self.uploads, self.pushes, clock
         )
+        self.signatures = SignatureChecks(database, self.layers, clock, trust or Trust())
         self.pull_exclusions = PullExclusions(database, clock)
 
         self.public_registries = PublicRegistries(database)
