@@ -32,3 +32,11 @@ partial_images = Table(
     owner("images", primary_key=True),
     Column("tag", Name, primary_key=True),
 )
+
+#: When the upstream was last asked for the referrers of a cached image.
+referrer_checks = Table(
+    "referrer_checks",
+    metadata,
+    owner("images", primary_key=True),
+    Column("checked_at", UtcTime, nullable=False),
+)

@@ -17,6 +17,7 @@ from ecr_emulator.registry.pull_through_errors import (
     UNAVAILABLE,
     UpstreamImageFailure,
     UpstreamLayerFailure,
+    UpstreamReferrersFailure,
 )
 
 _JSON = "application/json; charset=utf-8"
@@ -74,7 +75,7 @@ def from_registry_error(error: errors.RegistryError, *, strict_ecr: bool) -> Oci
     if isinstance(error, errors.InvalidLayer):
         code = "BLOB_UPLOAD_INVALID" if strict_ecr else "DIGEST_INVALID"
         return OciError(400, code, error.message)
-    if isinstance(error, (UpstreamImageFailure, UpstreamLayerFailure)):
+    if isinstance(error, (UpstreamImageFailure, UpstreamLayerFailure, UpstreamReferrersFailure)):
         status, code = _UPSTREAM_ANSWERS[error.failure_code]
         return OciError(status, code, error.message)
     status, code = _ANSWERS.get(type(error), (0, ""))

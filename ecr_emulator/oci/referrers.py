@@ -28,12 +28,15 @@ def list_referrers(context: Context) -> Response:
     artifact_type = context.request.query.get("artifactType")
     path = f"{context.repository_path}/referrers/{subject}"
     bound_to = (path, context.key.account, context.key.region, artifact_type)
+    after = _position(context, bound_to)
+    if not after:
+        context.registry.cached_referrers.sync(context.key, context.name, subject, context.permit)
     page = context.registry.images.referrers(
         context.key,
         context.name,
         subject,
         artifact_types=[artifact_type] if artifact_type else [],
-        after=_position(context, bound_to),
+        after=after,
         limit=_PAGE,
     )
     document = {

@@ -23,17 +23,14 @@ from ecr_emulator.digests import digest_bytes
 from ecr_emulator.registry.errors import RegistryError, ServerFailure
 from ecr_emulator.registry.layers import Layer
 from ecr_emulator.registry.pull_through_errors import (
-    ACCESS_DENIED,
-    TOO_MANY_REQUESTS,
     UNAVAILABLE,
     UpstreamLayerFailure,
+    upstream_failure_code,
 )
 from ecr_emulator.registry.upstream_turns import held_turn
 from ecr_emulator.upstreams.client import (
     LAYER_SECONDS,
     SILENCE_SECONDS,
-    UpstreamBusy,
-    UpstreamDenied,
     UpstreamError,
     UpstreamUnavailable,
 )
@@ -234,7 +231,7 @@ class ArrivingLayers:
         except UploadBusy:
             fetch.is_elsewhere = True
         except UpstreamError as error:
-            fetch.error = layer_failure(error)
+            fetch.error = UpstreamLayerFailure(upstream_failure_code(error))
         except RegistryError as error:
             fetch.error = error
         except (BlobStoreError, SQLAlchemyError, OSError) as error:
@@ -244,15 +241,6 @@ class ArrivingLayers:
                 del self._fetches[order.turn]
             fetch.begun.set()
             fetch.finished.set()
-
-
-def layer_failure(error: UpstreamError) -> UpstreamLayerFailure:
-    """Return the registry's word for what an upstream did not do."""
-    if isinstance(error, UpstreamDenied):
-        return UpstreamLayerFailure(ACCESS_DENIED)
-    return UpstreamLayerFailure(
-        TOO_MANY_REQUESTS if isinstance(error, UpstreamBusy) else UNAVAILABLE
-    )
 
 
 def _not_stored(error: Exception) -> RegistryError:

@@ -44,6 +44,7 @@ from ecr_emulator.registry.public_repositories import PublicRepositories
 from ecr_emulator.registry.pull_exclusions import PullExclusions
 from ecr_emulator.registry.pull_through import PullThrough
 from ecr_emulator.registry.pull_through_layers import PullThroughLayers
+from ecr_emulator.registry.pull_through_referrers import PullThroughReferrers
 from ecr_emulator.registry.pull_through_rules import PullThroughRules
 from ecr_emulator.registry.pull_through_validation import PullThroughValidation
 from ecr_emulator.registry.referrer_queue import ReferrerQueue
@@ -169,6 +170,9 @@ class Registry:
         self.cached_images = PullThrough(database, self.images, imports, sources, clock)
         self.cached_layers = PullThroughLayers(
             database, blob_store, self.layers, imports, sources, clock
+        )
+        self.cached_referrers = PullThroughReferrers(
+            database, blob_store, self.images, imports, self.cached_layers, sources, clock
         )
         self.replication = ReplicationConfigurations(database)
         self.replication_log = ReplicationLog(database, events.replicated)

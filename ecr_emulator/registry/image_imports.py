@@ -32,10 +32,9 @@ from ecr_emulator.registry.manifests import parse_manifest
 from ecr_emulator.registry.partial_images import note_partial, whole_images
 from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.pull_through_errors import (
-    ACCESS_DENIED,
-    TOO_MANY_REQUESTS,
     UNAVAILABLE,
     UpstreamImageFailure,
+    upstream_failure_code,
 )
 from ecr_emulator.registry.repository import Repository, find_repository
 from ecr_emulator.registry.upstream_sources import (
@@ -48,8 +47,6 @@ from ecr_emulator.registry.upstream_turns import TurnNeverCame, my_turn, turn_id
 from ecr_emulator.upstreams.client import (
     ANSWER_SECONDS,
     PulledManifest,
-    UpstreamBusy,
-    UpstreamDenied,
     UpstreamError,
     UpstreamMissing,
 )
@@ -251,11 +248,7 @@ def _reference(image_id: ImageId) -> str | None:
 def _image_failure(error: UpstreamError | UpstreamImageFailure) -> UpstreamImageFailure:
     if isinstance(error, UpstreamImageFailure):
         return error
-    if isinstance(error, UpstreamDenied):
-        return UpstreamImageFailure(ACCESS_DENIED)
-    return UpstreamImageFailure(
-        TOO_MANY_REQUESTS if isinstance(error, UpstreamBusy) else UNAVAILABLE
-    )
+    return UpstreamImageFailure(upstream_failure_code(error))
 
 
 def mark_checked(connection: Connection, repository: Repository, tag: str, now: datetime) -> None:

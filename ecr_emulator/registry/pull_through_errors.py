@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ecr_emulator.registry.errors import RegistryError
+from ecr_emulator.upstreams.client import UpstreamBusy, UpstreamDenied, UpstreamError
 
 #: The service model's description of UnableToAccessSecretException.
 SECRET_NOT_ACCESSIBLE = (
@@ -147,3 +148,28 @@ class UpstreamLayerFailure(RegistryError):
             + reason
         )
         self.failure_code = failure_code
+
+
+class UpstreamReferrersFailure(RegistryError):
+    """The upstream registry does not tell what refers to an image.
+
+    :ivar failure_code: as that of :class:`UpstreamImageFailure`.
+    """
+
+    code = "UnableToListUpstreamImageReferrersException"
+
+    def __init__(self, failure_code: str | None) -> None:
+        # After the service model's description of the exception.
+        reason = REASONS[failure_code] if failure_code is not None else SECRET_NOT_ACCESSIBLE
+        super().__init__(
+            "The referrer or referrers were unable to be listed using the pull through cache "
+            f"rule. {reason}"
+        )
+        self.failure_code = failure_code
+
+
+def upstream_failure_code(error: UpstreamError) -> str:
+    """Return the code of ``failures[]`` for what an upstream did not do."""
+    if isinstance(error, UpstreamDenied):
+        return ACCESS_DENIED
+    return TOO_MANY_REQUESTS if isinstance(error, UpstreamBusy) else UNAVAILABLE

@@ -32,6 +32,7 @@ from ecr_emulator.upstreams.client import (
 )
 from ecr_emulator.upstreams.http import UpstreamRegistries, UpstreamState
 from ecr_emulator.upstreams.peers import Peers
+from ecr_emulator.upstreams.referrers import MOST_REFERRERS, referrers_of
 from ecr_emulator.upstreams.secrets import Secrets
 
 _CHUNK = 1024 * 1024
@@ -62,6 +63,9 @@ class UpstreamRepository(Protocol):
 
     def blob(self, digest: str, size: int) -> AbstractContextManager[Iterator[bytes]]:
         """Open a layer, for the block to read it."""
+
+    def referrers(self, subject: str) -> list[str]:
+        """Return the digests of the manifests that refer to *subject*."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +212,9 @@ class _RemoteRepository:
     def blob(self, digest: str, size: int) -> AbstractContextManager[Iterator[bytes]]:
         return self._client.blob(self._host, self._name, digest, size, self._login)
 
+    def referrers(self, subject: str) -> list[str]:
+        return referrers_of(self._client, self._host, self._name, subject, self._login)
+
 
 class _OwnRepository:
     """A repository of another registry of this installation.
@@ -250,6 +257,16 @@ class _OwnRepository:
         with file:
             file.seek(0)
             yield iter(lambda: file.read(_CHUNK), b"")
+
+    def referrers(self, subject: str) -> list[str]:
+        self._check("ecr:BatchGetImage")
+        try:
+            page = self._images.referrers(
+                self._key, self._name, subject, after=0, limit=MOST_REFERRERS
+            )
+        except RegistryError:
+            return []
+        return [stored.image.digest for stored in page.manifests]
 
     def _check(self, action: str) -> None:
         # The user guide's example policies allow BatchImportUpstreamImage and GetImageCopyStatus

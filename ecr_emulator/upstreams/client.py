@@ -177,6 +177,19 @@ class UpstreamClient:
         media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         return PulledManifest(body, digest, media_type or None)
 
+    def referrers(
+        self, host: str, repository: str, digest: str, login: Credentials | None
+    ) -> bytes:
+        """Return the first page of the index of what refers to *digest*.
+
+        :raises UpstreamError: the upstream does not give it; :class:`UpstreamMissing` if it has
+            no such API.
+        """
+        until = time.monotonic() + ANSWER_SECONDS
+        path = f"/v2/{repository}/referrers/{digest}"
+        response = self._open("GET", host, repository, path, login, ANSWER_SECONDS)
+        return _read(response, self._max_manifest, until)
+
     @contextmanager
     def blob(
         self, host: str, repository: str, digest: str, size: int, login: Credentials | None

@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from tests.support.images import Blob, Image, Index
+from tests.support.images import OCI_INDEX, Blob, Image, Index
 
 
 class FakeUpstream:
@@ -25,6 +25,7 @@ class FakeUpstream:
     :ivar blob_status: likewise of blobs alone.
     :ivar blobs_at: the URL that blobs are redirected to.
     :ivar gate: blobs stop in their middle until it is set.
+    :ivar has_referrers_api: whether it lists what refers to an image.
     :ivar corrupt: blobs that are sent with their last byte changed.
     """
 
@@ -38,6 +39,7 @@ class FakeUpstream:
         self.blobs_at = ""
         self.gate = threading.Event()
         self.gate.set()
+        self.has_referrers_api = True
         self.corrupt: set[str] = set()
         self.short: set[str] = set()
         self.tokens_given = 0
@@ -86,6 +88,12 @@ class FakeUpstream:
             self._manifests[repository, tag] = what.manifest
         return what.manifest.digest
 
+    def add_manifest(self, repository: str, manifest: Blob, tag: str = "") -> None:
+        """Have a manifest, and *tag* for it."""
+        self._manifests[repository, manifest.digest] = manifest
+        if tag:
+            self._manifests[repository, tag] = manifest
+
     def remove(self, repository: str, reference: str) -> None:
         """Have a manifest no more."""
         del self._manifests[repository, reference]
@@ -117,6 +125,8 @@ class FakeUpstream:
             repository, kind, reference = path[len("/v2/") :].rsplit("/", 2)
             if kind == "manifests":
                 self._send_manifest(handler, repository, reference)
+            elif kind == "referrers" and self.has_referrers_api:
+                _send(handler, 200, {"Content-Type": OCI_INDEX}, self._referrers(reference))
             else:
                 self._send_blob(handler, reference)
 
@@ -142,6 +152,16 @@ class FakeUpstream:
         assert found.media_type in handler.headers["Accept"]
         headers = {"Content-Type": found.media_type, "Docker-Content-Digest": found.digest}
         _send(handler, 200, headers, found.data)
+
+    def _referrers(self, subject: str) -> bytes:
+        found = [
+            {"mediaType": blob.media_type, "digest": digest, "size": len(blob.data)}
+            for (_, digest), blob in self._manifests.items()
+            if digest == blob.digest
+            and json.loads(blob.data).get("subject", {}).get("digest") == subject
+        ]
+        index = {"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": found}
+        return json.dumps(index).encode()
 
     def _send_blob(self, handler: BaseHTTPRequestHandler, digest: str) -> None:
         data = self._blobs.get(digest)

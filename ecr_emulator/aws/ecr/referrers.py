@@ -37,13 +37,16 @@ def list_image_referrers(context: EcrContext, params: Params) -> dict[str, Any]:
         status,
         *artifact_types,
     )
+    after = context.position(params, *bound_to) or 0
+    if not after:
+        context.registry.cached_referrers.sync(key, name, subject, context.permit(key, name))
     page = context.registry.images.referrers(
         key,
         name,
         subject,
         artifact_types=artifact_types,
         status=status,
-        after=context.position(params, *bound_to) or 0,
+        after=after,
         limit=params.get("maxResults") or _DEFAULT_PAGE,
     )
     output: dict[str, Any] = {"referrers": [_referrer(stored) for stored in page.manifests]}
