@@ -5,10 +5,13 @@ What each door decides is tested call by call in ``tests/access``.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from tests.access.conftest import IDENTITIES
 from tests.clients.caller import Caller
@@ -128,3 +131,106 @@ def test_a_role_that_may_only_read(
     with pytest.raises(DockerError) as refused:
         docker.push(reference)
     assert denial(who, "InitiateLayerUpload", "web-app", "identity-based") in str(refused.value)
+
+
+ENDPOINT = "vpce-0123456789abcdef0"
+#: Docker's daemon and every client that does not choose its address come from the first one.
+HERE, ELSEWHERE = "127.0.0.1", "127.0.0.2"
+
+
+def client_at(address: str, server: ServerProcess) -> Any:
+    """Return the owner's boto3 client whose requests come from *address*."""
+    ecr = Caller(server.url, Path("/nonexistent"), OWNER).client("ecr")
+    manager = ecr._endpoint.http_session._manager
+    manager.connection_pool_kw["source_address"] = (address, 0)
+    return ecr
+
+
+def vpc_server(make_server: MakeServer, tmp_path: Path, **endpoint: Any) -> ServerProcess:
+    """Start a server to which what comes from :data:`HERE` comes through a VPC endpoint."""
+    document = {
+        "vpc_endpoints": [
+            {
+                "id": ENDPOINT,
+                "vpc": "vpc-0123456789abcdef0",
+                "networks": [f"{HERE}/32"],
+                **endpoint,
+            }
+        ]
+    }
+    path = tmp_path / "endpoints.json"
+    path.write_text(json.dumps(document))
+    return make_server(identities=path, workers=1)
+
+
+def policy(**statement: Any) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": [{"Principal": "*", **statement}]}
+
+
+def test_a_private_repository(make_server: MakeServer, docker: Docker, tmp_path: Path) -> None:
+    """A repository policy on ``aws:SourceVpce``: docker by the endpoint, nobody by another way."""
+    server = vpc_server(make_server, tmp_path)
+    owner = Caller(server.url, tmp_path, OWNER)
+    reference = f"{owner.create_repository('private')}:1"
+
+    def only(endpoint: str) -> None:
+        condition = {"StringNotEquals": {"aws:SourceVpce": endpoint}}
+        text = json.dumps(policy(Effect="Deny", Action="ecr:*", Condition=condition))
+        # Whoever is locked out puts it right by the way that is left to them.
+        for ecr in (owner.ecr, client_at(ELSEWHERE, server)):
+            with contextlib.suppress(ClientError):
+                ecr.set_repository_policy(repositoryName="private", policyText=text, force=True)
+                return
+
+    docker.login(owner.registry, owner.password())
+    docker.build(reference)
+    only(ENDPOINT)
+    docker.push(reference)
+    docker.remove(reference)
+    docker.pull(reference)
+    with pytest.raises(ClientError, match="with an explicit deny in a resource-based policy"):
+        client_at(ELSEWHERE, server).list_images(repositoryName="private")
+    only("vpce-0fedcba9876543210")
+    docker.remove(reference)
+    with pytest.raises(DockerError, match="with an explicit deny in a resource-based policy"):
+        docker.pull(reference)
+
+
+def test_the_policy_of_the_endpoint(
+    make_server: MakeServer, docker: Docker, tmp_path: Path
+) -> None:
+    """What the endpoint's policy does not allow nobody does through it, not even the root user."""
+    allowed = ["ecr:GetAuthorizationToken", "ecr:CreateRepository", *PULL]
+    server = vpc_server(
+        make_server, tmp_path, policy=policy(Effect="Allow", Action=allowed, Resource="*")
+    )
+    owner = Caller(server.url, tmp_path, OWNER)
+    reference = f"{owner.create_repository('aa')}:1"
+    docker.login(owner.registry, owner.password())
+    docker.build(reference)
+    with pytest.raises(DockerError) as refused:
+        docker.push(reference)
+    assert (
+        f"User: arn:aws:iam::{OWNER}:root is not authorized to perform: ecr:InitiateLayerUpload on"
+        f" resource: arn:aws:ecr:us-east-1:{OWNER}:repository/aa because no VPC endpoint policy"
+        " allows the ecr:InitiateLayerUpload action"
+    ) in str(refused.value)
+    # By another way it is no matter of the endpoint's.
+    client_at(ELSEWHERE, server).initiate_layer_upload(repositoryName="aa")
+
+
+def test_a_security_group_cuts_off(make_server: MakeServer, tmp_path: Path) -> None:
+    """Of those who come to the endpoint, only its security group's sources get an answer."""
+    outside = "127.0.0.3"
+    server = vpc_server(
+        make_server,
+        tmp_path,
+        networks=[f"{ELSEWHERE}/32", f"{outside}/32"],
+        allowed_sources=[f"{ELSEWHERE}/32"],
+    )
+    for address in (HERE, ELSEWHERE):
+        assert client_at(address, server).describe_repositories()["repositories"] == []
+    with pytest.raises(ClientError) as refused:
+        client_at(outside, server).describe_repositories()
+    assert refused.value.response["ResponseMetadata"]["HTTPStatusCode"] == 403
+    assert refused.value.response["Error"]["Code"] == "403", "there was an answer"

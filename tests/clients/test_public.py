@@ -12,7 +12,8 @@ import pytest
 
 from tests.clients.caller import AwsError, Caller
 from tests.clients.skopeo import TIMEOUT_SECONDS, oci_layout
-from tests.support.docker import Docker
+from tests.clients.test_accounts import require_names
+from tests.support.docker import Docker, DockerError
 from tests.support.images import Image, make_image, write_layout
 from tests.support.server import ServerProcess
 
@@ -141,6 +142,20 @@ def pushed(caller: Caller) -> tuple[str, Image]:
     image = make_image()
     caller.oci().push(uri.partition("/")[2], image, "v1")
     return uri.partition("/public.ecr.aws/")[2], image
+
+
+def test_docker_with_no_credentials(
+    server: ServerProcess, docker: Docker, pushed: tuple[str, Image]
+) -> None:
+    """An anonymous pull as from public.ecr.aws, on the public registries' own host."""
+    path, image = pushed
+    host = f"public.ecr.localhost:{server.port}"
+    require_names(docker, [host])
+    docker.pull(f"{host}/{path}:v1")
+    assert docker.image_id(f"{host}/{path}:v1") == image.config.digest
+    docker.tag(f"{host}/{path}:v1", f"{host}/{path}:v2")
+    with pytest.raises(DockerError, match="denied"):
+        docker.push(f"{host}/{path}:v2")
 
 
 @pytest.mark.usefixtures("skopeo_command")
