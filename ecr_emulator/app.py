@@ -10,6 +10,7 @@ from typing import Any
 from flask import Flask, Response
 
 from ecr_emulator.admin.bills import bills_blueprint
+from ecr_emulator.admin.clock import ClockControl, clock_blueprint
 from ecr_emulator.admin.events import events_blueprint
 from ecr_emulator.admin.identities import identities_blueprint
 from ecr_emulator.admin.lifecycle import lifecycle_blueprint
@@ -57,6 +58,7 @@ from ecr_emulator.db.migrate import installation_secret
 from ecr_emulator.delivery.targets import open_targets
 from ecr_emulator.endpoints import RegistryAddresses
 from ecr_emulator.jobs.worker import JobWorker
+from ecr_emulator.movable_clock import MovableClock
 from ecr_emulator.oci.authentication import Authenticator
 from ecr_emulator.oci.context import DoorServices
 from ecr_emulator.oci.door import OciDoor
@@ -117,11 +119,12 @@ def create_app(
 ) -> Application:
     """Build the application; the database's schema must be up to date.
 
-    :param clock: where the time comes from; the machine's clock unless a test gives another.
+    :param clock: where the time comes from; the installation's clock unless a test gives another.
     :param companions_at: the server's companion process; without one the companions, if they
         are wanted, are in this process.
     """
-    clock = clock or Clock()
+    movable = MovableClock(settings.data_dir) if clock is None else None
+    clock = movable or clock or Clock()
     companion: Companion | None = None
     if are_wanted(settings.companions):
         companion = CompanionElsewhere(companions_at) if companions_at else CompanionHere()
@@ -189,12 +192,12 @@ def create_app(
         registry, access, tokens, urls, page_tokens, addresses, ServiceLinkedRoles(identities)
     )
     sts_services = StsServices(temporary, access, directory, clock)
-    verifier = SignatureVerifier(credentials, clock)
+    # Clients sign by the machine's time, however far the emulator's is from it.
+    verifier = SignatureVerifier(credentials, clock if movable is None else Clock())
     aws = AwsDoor(services, verifier, sts_services, origins, settings.max_json_body)
     flask = Flask("ecr_emulator", static_folder=None)
     flask.config[ADMIN_TOKEN] = settings.admin_token
     flask.register_blueprint(logo_blueprint(registry))
-    flask.register_blueprint(admin_blueprint(registry, identities, document, companion))
     flask.register_blueprint(identities_blueprint(identities))
     flask.register_blueprint(lifecycle_blueprint(registry))
     flask.register_blueprint(events_blueprint(registry.event_log))
@@ -209,6 +212,12 @@ def create_app(
         registry.last_words(),
         registry.recurring_jobs(),
     )
+    control = (
+        None if movable is None else ClockControl(movable, registry.jobs.bring_forward, jobs.wake)
+    )
+    if control is not None:
+        flask.register_blueprint(clock_blueprint(control))
+    flask.register_blueprint(admin_blueprint(registry, identities, document, [companion, control]))
     companion_door = None if companion is None else CompanionDoor(companion, lenient)
     return Application(oci, aws, flask, database, jobs, origins, companion_door)
 

@@ -27,13 +27,13 @@ _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 @setting_options("data_dir", "database_url", "garbage_grace")
 def gc(dry_run: bool, config_file: str | None, **flags: object) -> None:
     """Collect garbage: stale uploads, layers that no image names, blobs that nobody has."""
-    from ecr_emulator.clock import Clock
+    from ecr_emulator.movable_clock import MovableClock
     from ecr_emulator.registry.garbage import Garbage
 
     settings = settings_of(config_file, flags)
     with _opened(settings) as (database, blob_store):
         grace = timedelta(hours=settings.garbage_grace)
-        garbage = Garbage(database, blob_store, Clock(), grace)
+        garbage = Garbage(database, blob_store, MovableClock(settings.data_dir), grace)
         found = garbage.find() if dry_run else garbage.collect()
     click.echo(
         f"{'would remove' if dry_run else 'removed'} {_count(found.uploads, 'upload')},"

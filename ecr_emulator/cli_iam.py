@@ -200,12 +200,12 @@ def _opened(
     from ecr_emulator.auth.access import Access
     from ecr_emulator.auth.identities import Identities
     from ecr_emulator.auth.origins import Origins
-    from ecr_emulator.clock import Clock
     from ecr_emulator.db.engine import Database
+    from ecr_emulator.movable_clock import MovableClock
 
     settings = settings_of(config_file, flags)
     upgrade_database(settings)
-    clock = Clock()
+    clock = MovableClock(settings.data_dir)
     database = Database(settings.database_url, durability=settings.durability)
     try:
         identities = Identities(database, clock)

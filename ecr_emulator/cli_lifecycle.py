@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import click
 
-from ecr_emulator.cli_support import Failure
+from ecr_emulator.cli_server import ask_server, endpoint_option
 
-_DEFAULT_URL = "http://127.0.0.1:4566"
 #: Seconds a run may take: it ends with the last repository's last image.
 _LONGEST_RUN = 600
 
@@ -19,29 +16,14 @@ def lifecycle() -> None:
 
 
 @lifecycle.command("run")
-@click.option(
-    "--endpoint-url",
-    metavar="URL",
-    envvar=["AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL"],
-    help=f"Where the server listens, on this machine.  [AWS_ENDPOINT_URL; default: {_DEFAULT_URL}]",
-)
+@endpoint_option
 def run_lifecycle(endpoint_url: str | None) -> None:
     """Run every lifecycle policy now, and print what became of which image.
 
     A server runs them by itself every hour.
     """
-    from urllib.error import URLError
-    from urllib.request import Request, urlopen
-
-    url = (endpoint_url or _DEFAULT_URL).rstrip("/") + "/_emulator/lifecycle/run"
-    if not url.startswith(("http://", "https://")):
-        raise Failure(f"no lifecycle run: {endpoint_url} is not an address of a server")
-    try:
-        request = Request(url, method="POST")  # noqa: S310 - checked above
-        with urlopen(request, timeout=_LONGEST_RUN) as response:  # noqa: S310
-            runs = json.load(response)["runs"]
-    except (URLError, OSError, ValueError, KeyError) as error:
-        raise Failure(f"no lifecycle run: {error}") from None
+    path = "/_emulator/lifecycle/run"
+    runs = ask_server("lifecycle run", endpoint_url, "POST", path, seconds=_LONGEST_RUN)["runs"]
     for run in runs:
         where = f"{run['registryId']}/{run['region']}/{run['repositoryName']}"
         for outcome in ("expired", "archived"):

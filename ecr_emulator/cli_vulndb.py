@@ -25,16 +25,16 @@ def import_records(path: Path, config_file: str | None, **flags: object) -> None
     """
     from sqlalchemy.exc import SQLAlchemyError
 
-    from ecr_emulator.clock import Clock
     from ecr_emulator.db.engine import Database
     from ecr_emulator.jobs.queue import JobQueue
+    from ecr_emulator.movable_clock import MovableClock
     from ecr_emulator.registry.vulnerability_database import VulnerabilityDatabase
     from ecr_emulator.scanning.osv_files import CannotRead, read_records
     from ecr_emulator.storage_failure import StorageFailure
 
     settings = settings_of(config_file, flags)
     upgrade_database(settings)
-    clock = Clock()
+    clock = MovableClock(settings.data_dir)
     database = Database(settings.database_url, durability=settings.durability)
     try:
         known = VulnerabilityDatabase(database, JobQueue(database, clock), clock)

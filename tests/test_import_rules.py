@@ -26,6 +26,7 @@ GROUND = {
     "endpoints",
     "media_types",
     "peer_headers",
+    "movable_clock",
     "policy",
     "quotas",
     "setting_sources",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Protocol
 
@@ -17,22 +18,22 @@ PREFIX = "/_emulator"
 
 
 class Resettable(Protocol):
-    """What a reset empties beside the registries."""
+    """What a reset empties or puts back beside the registries."""
 
     def reset(self) -> None:
-        """Empty it."""
+        """Do so."""
 
 
 def admin_blueprint(
     registry: Registry,
     identities: Identities,
     document: IdentitiesDocument,
-    companion: Resettable | None,
+    others: Sequence[Resettable | None],
 ) -> Blueprint:
     """Return the Flask routes below ``/_emulator/``.
 
     :param document: the identities file, whose users and roles a reset brings back.
-    :param companion: the other services.
+    :param others: what else a reset empties or puts back: the other services, the clock.
     """
     blueprint = control_blueprint("admin", PREFIX)
 
@@ -43,9 +44,13 @@ def admin_blueprint(
 
     @blueprint.post("/reset")
     def reset() -> Response:
-        """Empty every registry and the other services; the identities of the file stay."""
-        if companion is not None:
-            companion.reset()
+        """Empty every registry and the other services, and put the clock back.
+
+        The identities of the file stay.
+        """
+        for other in others:
+            if other is not None:
+                other.reset()
         registry.reset()
         identities.put_all(document.identities, document.organizations)
         return jsonify(status="ok")

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
@@ -73,6 +73,17 @@ class JobQueue:
         values = {"due_at": self._clock.now() + every, "attempts": 0}
         with self._database.write(lasting=False) as connection:
             connection.execute(update(jobs).where(jobs.c.id == job.id).values(**values))
+
+    def bring_forward(self, by: timedelta) -> None:
+        """Make every job due earlier: the clock went back, and it is as far off as it was."""
+        pending = select(jobs.c.id, jobs.c.due_at).where(jobs.c.failed_at.is_(None))
+        statement = update(jobs).where(jobs.c.id == bindparam("job_id"))
+        with self._database.write() as connection:
+            moved = [
+                {"job_id": row.id, "due_at": row.due_at - by} for row in connection.execute(pending)
+            ]
+            if moved:
+                connection.execute(statement, moved)
 
     def claim(self) -> Job | None:
         """Take the job that has been due longest, or return ``None``."""

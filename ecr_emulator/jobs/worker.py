@@ -44,6 +44,7 @@ class JobWorker:
         self._last_words = last_words
         self._recurring = recurring
         self._stopping = threading.Event()
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def run_due(self) -> int:
@@ -65,8 +66,13 @@ class JobWorker:
     def stop(self, timeout: float = 5.0) -> None:
         """Finish the job in hand, for at most *timeout* seconds, and take no other."""
         self._stopping.set()
+        self._wake.set()
         if self._thread is not None:
             self._thread.join(timeout)
+
+    def wake(self) -> None:
+        """Look for jobs at once, for some may be due that were not."""
+        self._wake.set()
 
     def _work(self) -> None:
         queued = False
@@ -84,7 +90,8 @@ class JobWorker:
             except Exception:
                 logger.exception("looking for jobs failed")
                 wait = _TROUBLED
-            self._stopping.wait(wait)
+            self._wake.wait(wait)
+            self._wake.clear()
 
     def _queue_recurring(self) -> None:
         for kind, every in self._recurring.items():

@@ -437,6 +437,7 @@ _idle_apps: list[App] = []
 #: What a data folder holds.
 _FILES = {
     "blobs",
+    "clock",
     "uploads",
     *(f"registry.sqlite3{ending}" for ending in ("", "-wal", "-shm")),
 }
