@@ -152,8 +152,12 @@ class Supervisor:
             status = 1
             try:
                 os.close(read)
-                helper = self._helper if number == _HELPER else None
-                status = self._be_worker(helper or self._work, write)
+                work = self._work
+                if number == _HELPER and self._helper is not None:
+                    work = self._helper
+                    # So that the port is free as soon as the workers have let go of it.
+                    self._listener.close()
+                status = self._be_worker(work, write)
             finally:
                 # Never return into the master's code, whatever happened.
                 os._exit(status)

@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
+from botocore.model import OperationNotFoundError
+
 from ecr_emulator.companions.shared_state import SharedState
 
 logger = logging.getLogger(__name__)
@@ -66,7 +68,7 @@ class MotoHost:
             body = list(self._loaded()(environ, start_response))
         except _UnknownService as error:
             return _failure(start_response, 501, "NotImplemented", str(error))
-        except NotImplementedError as error:
+        except (NotImplementedError, OperationNotFoundError) as error:
             return _failure(start_response, 501, "NotImplemented", f"moto: {str(error)[:300]}")
         except ImportError as error:
             text = f"moto needs more for this service (pip install 'moto[all]'): {error}"

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from moto.events.models import events_backends
-from moto.iam.models import IAMBackend, iam_backends
+from moto.iam.models import AWSManagedPolicy, IAMBackend, iam_backends
 from moto.moto_api._internal.models import moto_api_backend
 from moto.secretsmanager.models import secretsmanager_backends
 
@@ -44,7 +44,9 @@ def identity(account: str, kind: str, name: str) -> dict[str, Any] | None:
     if account not in iam_backends.keys():  # noqa: SIM118 - moto's own would make it
         return None
     for backend in list(iam_backends[account].values()):
-        holder = (backend.users if kind == "user" else backend.roles).get(name)
+        holders = backend.users if kind == "user" else backend.roles
+        # Roles are kept by their ids.
+        holder = next((one for one in list(holders.values()) if one.name == name), None)
         if holder is None:
             continue
         policies = dict(_policies(holder))
@@ -94,19 +96,27 @@ def has_rules() -> bool:
 def put_event(event: Mapping[str, Any]) -> None:
     """Give an event to the rules of its account's and region's default bus that are enabled.
 
-    A rule whose target moto does not know, or that is not there any more, fails alone.
+    As on AWS the event comes as it is, unless the target has an input transformer. What moto
+    cannot send to, or is not there any more, fails alone.
     """
+    # moto writes the time for its targets itself, of a number alone.
+    time = datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
     for account, region, rule in list(_rules()):
         if (account, region) != (event["account"], event["region"]) or rule.state != "ENABLED":
             continue
-        message = copy.deepcopy(dict(event))
-        # moto writes the time for its targets itself, of a number alone.
-        message["time"] = datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
-        try:
-            rule.send_to_targets(message)
-        except Exception as error:  # noqa: BLE001 - what fails depends on the target
-            # EventBridge, too, tells nobody but its metrics of a target that fails.
-            logger.warning("events: rule %s failed in moto: %s", rule.name, type(error).__name__)
+        for target in list(rule.targets):
+            to_one = copy.copy(rule)
+            to_one.targets = [target]
+            is_transformed = "InputTransformer" in target
+            message = {**copy.deepcopy(dict(event)), "time": time}
+            if is_transformed:
+                message["ingestion-time"] = time
+            try:
+                to_one.send_to_targets(message, transform_input=is_transformed)
+            except Exception as error:  # noqa: BLE001 - what fails depends on the target
+                # EventBridge, too, tells nobody but its metrics.
+                reason = f"{type(error).__name__} ({target.get('Arn')})"
+                logger.warning("events: rule %s failed in moto: %s", rule.name, reason)
 
 
 def reset() -> None:
@@ -141,7 +151,11 @@ def _managed_text(backend: IAMBackend, arn: str) -> str:
 def _default_text(policy: Any) -> str:
     for version in policy.versions:
         if version.version_id == policy.default_version_id:
-            return _text(version.document)
+            text = _text(version.document)
+            # AWS's own have blanks here, and the longest of them are too long with these.
+            if isinstance(policy, AWSManagedPolicy):
+                return json.dumps(json.loads(text), separators=(",", ":"))
+            return text
     return ""
 
 

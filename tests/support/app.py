@@ -373,7 +373,7 @@ class _InProcessClient:
         response = self.app.request(
             request.method,
             (url.path or "/") + (f"?{url.query}" if url.query else ""),
-            body if isinstance(body, bytes) else body.encode(),
+            body.encode() if isinstance(body, str) else body,
             {name: _text(value) for name, value in request.headers.items()},
             host=url.netloc,
         )
@@ -386,10 +386,11 @@ class _RawBody:
     """The part of urllib3's response that botocore reads."""
 
     def __init__(self, data: bytes) -> None:
-        self._data = data
+        self._data = BytesIO(data)
+        self.read = self._data.read
 
     def stream(self, **_: object) -> Iterator[bytes]:
-        yield self._data
+        yield self._data.read()
 
 
 class _Signing(threading.local):
