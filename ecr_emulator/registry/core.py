@@ -32,6 +32,7 @@ from ecr_emulator.registry.garbage import COLLECT, EVERY, Garbage
 from ecr_emulator.registry.image_deletes import ImageDeletes
 from ecr_emulator.registry.image_examination import ImageExaminer
 from ecr_emulator.registry.image_imports import ImageImports
+from ecr_emulator.registry.image_listings import ImageListings
 from ecr_emulator.registry.image_push import ImagePush
 from ecr_emulator.registry.image_reads import ImageReads
 from ecr_emulator.registry.image_scans import ImageScans
@@ -211,6 +212,7 @@ class Registry:
         self.public_registries = PublicRegistries(database)
         self.public_repositories = PublicRepositories(self.repositories)
         self.catalog = RepositoryCatalog(database)
+        self.image_listings = ImageListings(database)
         self.tag_details = TagDetails(database)
 
     def job_functions(self) -> dict[str, JobFunction]:

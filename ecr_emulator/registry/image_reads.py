@@ -1,4 +1,4 @@
-"""Reading images: pulls, listings and descriptions."""
+"""Reading images: pulls, descriptions, tags and referrers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, select, update
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
@@ -23,7 +23,8 @@ from ecr_emulator.registry.images import (
     StoredManifest,
     TaggedImage,
     find_image,
-    tags_of_images,
+    status_is,
+    with_tags,
 )
 from ecr_emulator.registry.pull_exclusions import is_excluded
 from ecr_emulator.registry.repository import Repository, find_repository
@@ -42,22 +43,6 @@ INACCESSIBLE = "ImageInaccessible"
 #: repeats, may make each as large as a manifest can be.
 _REFERRERS_BYTES = 4 * 1024 * 1024
 
-_ANY = "ANY"
-_TAGGED = "TAGGED"
-_UNTAGGED = "UNTAGGED"
-
-
-@dataclass(frozen=True, slots=True)
-class ImageFilter:
-    """What a listing is narrowed to (API reference ``ListImagesFilter``).
-
-    :ivar tag_status: ``TAGGED``, ``UNTAGGED`` or ``ANY``.
-    :ivar status: ``ACTIVE``, ``ARCHIVED``, ``ACTIVATING`` or ``ANY``.
-    """
-
-    tag_status: str = _ANY
-    status: str = ACTIVE
-
 
 @dataclass(frozen=True, slots=True)
 class ImageFailure:
@@ -66,14 +51,6 @@ class ImageFailure:
     image_id: ImageId
     code: str
     reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListedImage:
-    """One entry of ListImages, and the position in the listing behind it."""
-
-    image_id: ImageId
-    position: tuple[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,44 +173,6 @@ class ImageReads:
         self._record_pulls(key, [stored.image for _, stored in found], caller_arn)
         return found, failures
 
-    def list_ids(
-        self,
-        key: RegistryKey,
-        name: str,
-        image_filter: ImageFilter,
-        *,
-        after: tuple[int, str] | None,
-        limit: int,
-    ) -> list[ListedImage]:
-        """Return up to *limit* pairs of digest and tag, in the order of the pushes (ListImages).
-
-        :param after: the position of the last entry of the page before.
-        :raises RepositoryNotFound: there is no such repository.
-        """
-        connection = self._database.reader()
-        repository = find_repository(connection, key, name)
-        joined = images.outerjoin(image_tags, image_tags.c.image_id == images.c.id)
-        query = (
-            select(images.c.id, images.c.digest, image_tags.c.tag)
-            .select_from(joined)
-            .where(images.c.repository_id == repository.id, *_status_is(image_filter.status))
-            .order_by(images.c.id, image_tags.c.tag)
-            .limit(limit)
-        )
-        if image_filter.tag_status == _TAGGED:
-            query = query.where(image_tags.c.tag.is_not(None))
-        elif image_filter.tag_status == _UNTAGGED:
-            query = query.where(image_tags.c.tag.is_(None))
-        if after is not None:
-            row_id, tag = after
-            query = query.where(
-                images.c.id >= row_id, or_(images.c.id > row_id, image_tags.c.tag > tag)
-            )
-        return [
-            ListedImage(ImageId(digest, tag), (row_id, tag or ""))
-            for row_id, digest, tag in connection.execute(query)
-        ]
-
     def describe(
         self, key: RegistryKey, name: str, image_ids: Sequence[ImageId]
     ) -> list[TaggedImage]:
@@ -249,39 +188,7 @@ class ImageReads:
                 if image is None:
                     raise ImageNotFound(image_id.digest, image_id.tag, name, key.account)
                 found[image.id] = image
-            return _with_tags(connection, list(found.values()))
-
-    def page(
-        self,
-        key: RegistryKey,
-        name: str,
-        image_filter: ImageFilter,
-        *,
-        after: int,
-        limit: int,
-    ) -> list[TaggedImage]:
-        """Return up to *limit* images with their tags, in the order of the pushes.
-
-        :param after: the row id of the last image of the page before; 0 for the first page.
-        :raises RepositoryNotFound: there is no such repository.
-        """
-        with self._database.read() as connection:
-            repository = find_repository(connection, key, name)
-            query = (
-                select(images)
-                .where(
-                    images.c.repository_id == repository.id,
-                    images.c.id > after,
-                    *_status_is(image_filter.status),
-                )
-                .order_by(images.c.id)
-                .limit(limit)
-            )
-            if image_filter.tag_status != _ANY:
-                tagged = exists().where(image_tags.c.image_id == images.c.id)
-                query = query.where(tagged if image_filter.tag_status == _TAGGED else ~tagged)
-            found = [Image.from_row(row) for row in connection.execute(query)]
-            return _with_tags(connection, found)
+            return with_tags(connection, list(found.values()))
 
     def tags(self, key: RegistryKey, name: str, *, after: str, limit: int) -> list[str]:
         """Return up to *limit* tags of the repository in lexical order.
@@ -324,7 +231,7 @@ class ImageReads:
                     images.c.repository_id == repository.id,
                     images.c.subject_digest == subject,
                     images.c.id > after,
-                    *_status_is(status),
+                    *status_is(status),
                 )
                 .order_by(images.c.id)
                 .limit(limit + 1)
@@ -375,12 +282,3 @@ def _first_of(found: list[Image]) -> list[Image]:
 
 def _names(image_id: ImageId) -> bool:
     return image_id.digest is not None or image_id.tag is not None
-
-
-def _status_is(status: str) -> list[ColumnElement[bool]]:
-    return [] if status == _ANY else [images.c.status == status]
-
-
-def _with_tags(connection: Connection, found: list[Image]) -> list[TaggedImage]:
-    tags = tags_of_images(connection, [image.id for image in found])
-    return [TaggedImage(image, tuple(tags.get(image.id, ()))) for image in found]

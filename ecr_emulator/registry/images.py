@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import ColumnElement, Connection, Row, bindparam, select
 
 from ecr_emulator.db.schema import image_tags, images
 from ecr_emulator.registry.errors import InvalidParameter
@@ -18,6 +19,8 @@ from ecr_emulator.registry.repository import Repository
 ACTIVE = "ACTIVE"
 ARCHIVED = "ARCHIVED"
 ACTIVATING = "ACTIVATING"
+#: In a filter: each of them.
+ANY_STATUS = "ANY"
 
 #: OCI distribution specification, "Pulling manifests" (<reference> as a tag).
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
@@ -131,3 +134,14 @@ def tags_of_images(connection: Connection, image_ids: list[int]) -> dict[int, li
     for image_id, tag in connection.execute(_TAGS, {"image_ids": image_ids}):
         found.setdefault(image_id, []).append(tag)
     return found
+
+
+def with_tags(connection: Connection, found: Sequence[Image]) -> list[TaggedImage]:
+    """Return images with their tags."""
+    tags = tags_of_images(connection, [image.id for image in found])
+    return [TaggedImage(image, tuple(tags.get(image.id, ()))) for image in found]
+
+
+def status_is(status: str) -> list[ColumnElement[bool]]:
+    """Return the conditions on an image's row that a filter by status sets."""
+    return [] if status == ANY_STATUS else [images.c.status == status]

@@ -14,7 +14,8 @@ from ecr_emulator.aws.ecr.context import (
 from ecr_emulator.aws.ecr.operation import operation
 from ecr_emulator.aws.ecr.scanning import scan_members
 from ecr_emulator.aws.operation_calls import CallContext
-from ecr_emulator.registry.image_reads import ImageFailure, ImageFilter
+from ecr_emulator.registry.image_listings import ImageFilter
+from ecr_emulator.registry.image_reads import ImageFailure
 from ecr_emulator.registry.images import ImageId, StoredManifest, TaggedImage
 from ecr_emulator.registry.manifest_conversion import convert
 
@@ -82,16 +83,16 @@ def list_images(context: EcrContext, params: Params) -> dict[str, Any]:
     limit = page_size(params)
     bound_to = _bound_to("ListImages", key, name, image_filter)
     position = context.position(params, *bound_to)
-    found = context.registry.images.list_ids(
+    found, following = context.registry.image_listings.ids(
         key,
         name,
         image_filter,
         after=None if position is None else (position[0], position[1]),
-        limit=limit + 1,
+        limit=limit,
     )
-    output: dict[str, Any] = {"imageIds": [_image_id(item.image_id) for item in found[:limit]]}
-    if len(found) > limit:
-        output["nextToken"] = context.next_token(found[limit - 1].position, *bound_to)
+    output: dict[str, Any] = {"imageIds": [_image_id(image_id) for image_id in found]}
+    if following is not None:
+        output["nextToken"] = context.next_token(following, *bound_to)
     return output
 
 
@@ -121,16 +122,14 @@ def find_images(context: CallContext, params: Params) -> tuple[list[TaggedImage]
     image_filter = _filter(params)
     limit = page_size(params)
     bound_to = _bound_to("DescribeImages", key, name, image_filter)
-    found = context.registry.images.page(
+    found, following = context.registry.image_listings.page(
         key,
         name,
         image_filter,
         after=context.position(params, *bound_to) or 0,
-        limit=limit + 1,
+        limit=limit,
     )
-    if len(found) <= limit:
-        return found, None
-    return found[:limit], context.next_token(found[limit - 1].image.id, *bound_to)
+    return found, None if following is None else context.next_token(following, *bound_to)
 
 
 def _bound_to(

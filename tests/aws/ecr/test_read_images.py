@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from sqlalchemy import event
 
+from ecr_emulator.registry import image_listings
 from tests.aws.ecr.test_repositories import milliseconds
 from tests.support.app import ACCOUNT, STRANGER, App, OciCaller, json_blob
 from tests.support.images import (
@@ -516,3 +517,62 @@ class TestPullTimes:
         assert reader.expect(200, "GET", f"/v2/{NAME}/manifests/a").data == image.manifest.data
         assert f"pulls by arn:aws:iam::{ACCOUNT}:root are not recorded" in caplog.text
         assert self.pulled(ecr) is None
+
+
+class TestFiltersThatLeaveLittle:
+    """Pages end after so many images seen, full or not; no image is left out or given twice."""
+
+    FILTERS: ClassVar = [
+        {"tagStatus": "UNTAGGED"},
+        {"tagStatus": "TAGGED"},
+        {"imageStatus": "ARCHIVED"},
+        {"imageStatus": "ANY", "tagStatus": "UNTAGGED"},
+    ]
+
+    @pytest.fixture
+    def digests(self, ecr: Any, oci: OciCaller, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(image_listings, "MOST_SEEN", 3)
+        for number in range(11):
+            image = make_image(0)
+            oci.push(NAME, image, "" if number in (0, 5, 6) else f"v{number}")
+            if number in (3, 4):
+                oci.push(NAME, image.manifest, f"w{number}")
+            if number == 8:
+                ecr.update_image_storage_class(
+                    repositoryName=NAME,
+                    imageId={"imageTag": f"v{number}"},
+                    targetStorageClass="ARCHIVE",
+                )
+
+    @pytest.mark.parametrize("image_filter", FILTERS)
+    @pytest.mark.parametrize("size", [1, 2, 100])
+    def test_pages(self, ecr: Any, digests: None, image_filter: dict[str, str], size: int) -> None:
+        for call, member, key in [
+            ("list_images", "imageIds", "imageTag"),
+            ("describe_images", "imageDetails", "imageTags"),
+        ]:
+            everything = self.entries(ecr, call, member, {"imageStatus": "ANY"}, 100)
+            wanted = [entry for entry in everything if self.matches(ecr, entry, key, image_filter)]
+            assert self.entries(ecr, call, member, image_filter, size) == wanted
+            assert wanted
+
+    def entries(
+        self, ecr: Any, call: str, member: str, image_filter: dict[str, str], size: int
+    ) -> list[dict[str, Any]]:
+        pages = ecr.get_paginator(call).paginate(
+            repositoryName=NAME, filter=image_filter, PaginationConfig={"PageSize": size}
+        )
+        return [entry for page in pages for entry in page[member]]
+
+    def matches(
+        self, ecr: Any, entry: dict[str, Any], key: str, image_filter: dict[str, str]
+    ) -> bool:
+        tag_status = image_filter.get("tagStatus", "ANY")
+        status = image_filter.get("imageStatus", "ACTIVE")
+        (found,) = ecr.describe_images(
+            repositoryName=NAME, imageIds=[{"imageDigest": entry["imageDigest"]}]
+        )["imageDetails"]
+        return tag_status in ("ANY", "TAGGED" if key in entry else "UNTAGGED") and status in (
+            "ANY",
+            found["imageStatus"],
+        )
