@@ -191,7 +191,7 @@ def create_app(
     services = ApiServices(
         registry, access, tokens, urls, page_tokens, addresses, ServiceLinkedRoles(identities)
     )
-    sts_services = StsServices(temporary, access, directory, clock)
+    sts_services = StsServices(temporary, access, directory, clock, registry.api_calls)
     # Clients sign by the machine's time, however far the emulator's is from it.
     verifier = SignatureVerifier(credentials, clock if movable is None else Clock())
     aws = AwsDoor(services, verifier, sts_services, origins, settings.max_json_body)

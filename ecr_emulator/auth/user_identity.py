@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from .principals import Principal
+from .principals import ANONYMOUS, Principal
 
 
 def user_identity(principal: Principal) -> dict[str, Any]:
     """Return the ``userIdentity`` of *principal*."""
+    if principal == ANONYMOUS:
+        # As in the records of services that let anybody in.
+        return {"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"}
     known = {"principalId": principal.user_id, "arn": principal.arn, "accountId": principal.account}
     resource = principal.arn.rsplit(":", 1)[-1]
     if principal.kind == "root":

@@ -26,6 +26,7 @@ from .query import (
     service_model,
 )
 from .sts_assume_role import assume_role
+from .sts_records import CallRecord
 from .sts_services import StsServices
 
 __all__ = ["OPERATIONS", "StsServices", "handle_query"]
@@ -128,7 +129,10 @@ def handle_query(
                 501, "NotImplemented", f"The emulator does not have {operation.name} yet"
             )
         caller = _authenticate(request, verifier)
-        output = run(read_input(operation, parameters), caller, services, origin)
+        record = CallRecord(operation, caller, origin, request_id)
+        with record.written_to(services.api_calls):
+            values = record.values = read_input(operation, parameters)
+            output = record.output = run(values, caller, services, origin)
     except QueryError as error:
         return error.status, render_error(model, error, request_id), headers
     return 200, render_result(model, operation, output, request_id), headers

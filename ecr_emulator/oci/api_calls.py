@@ -12,6 +12,7 @@ from typing import Any
 
 from ecr_emulator.auth.user_identity import user_identity
 from ecr_emulator.digests import is_digest
+from ecr_emulator.oci.authentication import AnonymousRefused
 from ecr_emulator.oci.context import Context
 from ecr_emulator.oci.errors import OciError
 from ecr_emulator.oci.http import Response
@@ -37,7 +38,7 @@ _OPERATIONS = {
 def answer_and_record(context: Context, route: Route) -> Response:
     """Answer a request by its route, and record it as the call that it is.
 
-    :raises OciError, RegistryError: what the route's function refuses with.
+    :raises OciError, RegistryError, AnonymousRefused: what the route's function refuses with.
     """
     name = _OPERATIONS.get((route.kind, context.request.method))
     if name is None or not context.registry.api_calls.enabled:
@@ -50,6 +51,9 @@ def answer_and_record(context: Context, route: Route) -> Response:
     except OciError as refusal:
         code = "AccessDenied" if refusal.code == "DENIED" else refusal.code
         error = code, refusal.message
+        raise
+    except AnonymousRefused:
+        error = "AccessDenied", None
         raise
     except RegistryError as refusal:
         error = refusal.code, refusal.message

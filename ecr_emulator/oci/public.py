@@ -25,6 +25,7 @@ from ecr_emulator.auth.tokens import (
     RegistryTokens,
 )
 from ecr_emulator.endpoints import PUBLIC_PREFIX, RegistryAddresses
+from ecr_emulator.oci.api_calls import answer_and_record
 from ecr_emulator.oci.authentication import (
     AnonymousRefused,
     Caller,
@@ -130,7 +131,8 @@ class PublicDoor:
             raise RepositoryNotFound(name, alias)
         try:
             key = public_registry(account)
-            return route.handler(self._context(request, route, principal, key, name))
+            context = self._context(request, route, principal, key, name)
+            return answer_and_record(context, route)
         except RepositoryNotFound:
             # public.ecr.aws names the registry as the client did.
             raise RepositoryNotFound(name, alias) from None

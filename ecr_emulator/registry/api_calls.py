@@ -1,8 +1,10 @@
 """API calls as CloudTrail records them and EventBridge tells of them, if that is wanted.
 
 Sources: CloudTrail user guide, "CloudTrail record contents" and "userIdentity element"; ECR
-user guide, "Logging Amazon ECR actions with AWS CloudTrail" (sample entries). Left out of the
-parameters is what holds no information for an auditor: the bytes of layers.
+user guide, "Logging Amazon ECR actions with AWS CloudTrail" (sample entries); IAM user guide,
+"Logging IAM and AWS STS API calls with AWS CloudTrail" (all of STS's reads, and tells its answers
+nonetheless). Left out of the parameters is what holds no information for an auditor: the bytes of
+layers.
 """
 
 from __future__ import annotations
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 #: "CloudTrail record contents": parameters and answers of more than 100 KB are left out.
 _LARGEST_PART = 100 * 1024
 _LEFT_OUT = {"omitted": True, "reason": "more than 100 KB"}
+#: The service whose calls are no registry's.
+STS = "sts"
 #: The error of a call that failed for a reason of our own.
 INTERNAL_FAILURE = ("InternalFailure", None)
 _READING = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Validate")
@@ -35,6 +39,8 @@ _BLOBS = frozenset({"layerPartBlob", "logoImageBlob"})
 @dataclass(frozen=True, slots=True)
 class ApiCall:
     """A call of an operation, by whichever door it came.
+
+    :ivar service: whose operation it is, if not that of the registry's service.
 
     :ivar key: the caller's own registry; its region is that of the call.
     :ivar name: of the operation.
@@ -52,6 +58,7 @@ class ApiCall:
     parameters: Mapping[str, Any] | None
     answer: Mapping[str, Any] | None = None
     error: tuple[str, str | None] | None = None
+    service: str = ""
     request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
@@ -68,15 +75,21 @@ class ApiCalls:
 
     def record(self, call: ApiCall) -> None:
         """Write a call down. That this fails is no reason to fail the call."""
-        event = Event(call.key, API_CALL, _record(call, iso_time(self._clock.now())))
+        record = _record(call, iso_time(self._clock.now()))
+        event = Event(call.key, API_CALL, record, source=f"aws.{_service(call)}")
         try:
             self._log.record_alone(event)
         except SQLAlchemyError:
             logger.exception("the record of a call of %s is lost", call.name)
 
 
+def _service(call: ApiCall) -> str:
+    return call.service or call.key.service
+
+
 def _record(call: ApiCall, now: str) -> dict[str, Any]:
-    reads = call.name.startswith(_READING)
+    is_sts = call.service == STS
+    reads = is_sts or call.name.startswith(_READING)
     code, message = call.error or (None, None)
     region = "us-east-1" if call.key.is_public else call.key.region
     errors = without_none({"errorCode": code, "errorMessage": message})
@@ -84,15 +97,15 @@ def _record(call: ApiCall, now: str) -> dict[str, Any]:
         "eventVersion": "1.08",
         "userIdentity": dict(call.identity),
         "eventTime": now,
-        "eventSource": f"{call.key.service}.amazonaws.com",
+        "eventSource": f"{_service(call)}.amazonaws.com",
         "eventName": call.name,
         "awsRegion": region,
         "sourceIPAddress": call.source_ip,
         "userAgent": call.user_agent,
         **errors,
         "requestParameters": _part(call.parameters),
-        # What reads has none (CloudTrail), so no token is ever in a record.
-        "responseElements": None if reads else _part(call.answer),
+        # What reads has none (CloudTrail), so no token of a registry is ever in a record.
+        "responseElements": None if reads and not is_sts else _part(call.answer),
         "requestID": call.request_id,
         "eventID": str(uuid.uuid4()),
         "readOnly": reads,
@@ -117,6 +130,8 @@ def _part(members: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _resources(call: ApiCall) -> list[dict[str, str]]:
+    if call.service == STS:
+        return _role(call)
     name = (call.parameters or {}).get("repositoryName")
     if not isinstance(name, str):
         return []
@@ -124,3 +139,12 @@ def _resources(call: ApiCall) -> list[dict[str, str]]:
     owner = account if isinstance(account, str) and not call.key.is_public else call.key.account
     arn = RegistryKey(owner, call.key.region).repository_arn(name)
     return [{"ARN": arn[:2048], "accountId": owner[:12]}]
+
+
+def _role(call: ApiCall) -> list[dict[str, str]]:
+    """Return the role that a call to STS is about."""
+    arn = (call.parameters or {}).get("roleArn")
+    if not isinstance(arn, str) or arn.count(":") < 5:
+        return []
+    account = arn.split(":")[4]
+    return [{"ARN": arn[:2048], "accountId": account[:12], "type": "AWS::IAM::Role"}]

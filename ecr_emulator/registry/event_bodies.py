@@ -32,12 +32,14 @@ class Event:
     :ivar key: the registry; its account and region are the event's.
     :ivar detail_type: as :data:`IMAGE_ACTION`.
     :ivar resources: ARNs.
+    :ivar source: whose event it is.
     """
 
     key: RegistryKey
     detail_type: str
     detail: Mapping[str, Any]
     resources: Sequence[str] = field(default=())
+    source: str = "aws.ecr"
 
     def body(self, region: str, now: datetime) -> dict[str, Any]:
         """Return the whole event as EventBridge has it.
@@ -48,7 +50,7 @@ class Event:
             "version": "0",
             "id": str(uuid.uuid4()),
             "detail-type": self.detail_type,
-            "source": "aws.ecr",
+            "source": self.source,
             "account": self.key.account,
             "time": iso_time(now),
             "region": region,

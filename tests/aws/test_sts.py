@@ -28,6 +28,9 @@ from ecr_emulator.aws.sts import StsServices, handle_query
 from ecr_emulator.clock import SettableClock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.policy.context import Origin
+from ecr_emulator.registry.api_calls import ApiCalls
+from ecr_emulator.registry.event_log import EventLog
+from ecr_emulator.registry.event_queue import DeliveryQueue
 from tests.auth.signing import NOW, URL, signed
 
 ANN = Principal("123456789012", "arn:aws:iam::123456789012:user/ann", "AIDAANN")
@@ -48,7 +51,9 @@ class Sts:
         database = Database("sqlite://")
         identities = Identities(database, self.clock)
         access = Access(database, identities, Origins(), self.clock)
-        self.services = StsServices(self.temporary, access, identities, self.clock)
+        log = EventLog(database, self.clock, DeliveryQueue([]))
+        calls = ApiCalls(log, self.clock, enabled=False)
+        self.services = StsServices(self.temporary, access, identities, self.clock, calls)
 
     def answer(self, request: SignedRequest) -> tuple[int, str, dict[str, str]]:
         return handle_query(request, self.verifier, self.services, REQUEST_ID, Origin())

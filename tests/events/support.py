@@ -21,15 +21,15 @@ def listing(app: App, **query: Any) -> dict[str, Any]:
     return dict(response.get_json())
 
 
-def logged(app: App, **query: Any) -> list[dict[str, Any]]:
-    """Return the events of the log, each of which has a proper envelope."""
+def logged(app: App, *, source: str = "aws.ecr", **query: Any) -> list[dict[str, Any]]:
+    """Return the events of the log, each of which has a proper envelope and is of *source*."""
     found = [entry["event"] for entry in listing(app, **{"limit": 1000, **query})["events"]]
     for event in found:
-        check_envelope(event)
+        check_envelope(event, source)
     return found
 
 
-def check_envelope(event: dict[str, Any]) -> None:
+def check_envelope(event: dict[str, Any], source: str = "aws.ecr") -> None:
     """Check that an event has the envelope of the user guide's samples."""
     assert set(event) == {
         "version",
@@ -42,7 +42,7 @@ def check_envelope(event: dict[str, Any]) -> None:
         "resources",
         "detail",
     }
-    assert (event["version"], event["source"]) == ("0", "aws.ecr")
+    assert (event["version"], event["source"]) == ("0", source)
     assert str(uuid.UUID(event["id"])) == event["id"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", event["time"])
 

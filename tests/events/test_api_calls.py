@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,11 @@ from botocore.exceptions import ClientError
 
 from ecr_emulator.auth.principals import Principal, Session, root_principal
 from ecr_emulator.auth.user_identity import user_identity
-from tests.events.support import ARN, logged
-from tests.support.app import ACCOUNT, REGION, STRANGER, App
+from ecr_emulator.registry.event_bodies import API_CALL
+from tests.events.support import ARN, listing, logged
+from tests.support.app import ACCOUNT, REGION, STRANGER, App, OciCaller
 from tests.support.images import make_image
+from tests.support.public import BearerCaller, anonymous, public_token
 
 ROOT = {
     "type": "Root",
@@ -163,7 +166,7 @@ def test_what_docker_does(recording: App) -> None:
 
 def test_public_calls(recording: App) -> None:
     recording.ecr(service="ecr-public").create_repository(repositoryName="app")
-    (event,) = logged(recording)
+    (event,) = logged(recording, source="aws.ecr-public")
     assert event["region"] == "us-east-1"
     assert event["detail"]["eventSource"] == "ecr-public.amazonaws.com"
     assert event["detail"]["awsRegion"] == "us-east-1"
@@ -172,9 +175,105 @@ def test_public_calls(recording: App) -> None:
     ]
 
 
+def public_calls(app: App) -> list[dict[str, Any]]:
+    events = [entry["event"] for entry in listing(app, detail_type=API_CALL)["events"]]
+    return [event["detail"] for event in events if event["source"] == "aws.ecr-public"]
+
+
+@pytest.mark.parametrize("own_host", [True, False])
+def test_what_docker_does_with_public_repositories(recording: App, own_host: bool) -> None:
+    public = recording.ecr(service="ecr-public")
+    public.create_repository(repositoryName="app")
+    (registry,) = public.describe_registries()["registries"]
+    alias, image = registry["aliases"][0]["name"], make_image(1, 100)
+    if own_host:
+        owner, name = BearerCaller(recording, public_token(recording)), f"{alias}/app"
+        anyone: OciCaller = anonymous(recording)
+    else:
+        owner, name = recording.oci(), f"public.ecr.aws/{alias}/app"
+        anyone = OciCaller(recording, None)
+    before = len(public_calls(recording))
+    owner.push(name, image, "v1")
+    anyone.expect(200, "GET", f"/v2/{name}/manifests/v1")
+    anyone.expect(200, "GET", f"/v2/{name}/blobs/{image.config.digest}")
+    anyone.request("POST", f"/v2/{name}/blobs/uploads/")
+    anyone.expect(404, "GET", f"/v2/{name}/manifests/none")
+    found = public_calls(recording)[before:]
+    assert [record["eventName"] for record in found] == [
+        "InitiateLayerUpload",
+        "InitiateLayerUpload",
+        "PutImage",
+        "BatchGetImage",
+        "GetDownloadUrlForLayer",
+        "InitiateLayerUpload",
+        "BatchGetImage",
+    ]
+    put, pull, refused, missing = found[2], found[3], found[5], found[6]
+    assert put["eventSource"] == "ecr-public.amazonaws.com"
+    assert (put["awsRegion"], put["recipientAccountId"]) == ("us-east-1", ACCOUNT)
+    assert put["userIdentity"] == ROOT
+    assert put["resources"] == [
+        {"ARN": f"arn:aws:ecr-public::{ACCOUNT}:repository/app", "accountId": ACCOUNT}
+    ]
+    assert pull["userIdentity"] == {
+        "type": "AWSAccount",
+        "principalId": "",
+        "accountId": "ANONYMOUS_PRINCIPAL",
+    }
+    assert pull["readOnly"] is True
+    assert refused["errorCode"] == "AccessDenied"
+    assert missing["errorCode"] == "ImageNotFoundException"
+
+
+class TestSts:
+    def test_who_am_i(self, recording: App) -> None:
+        answer = recording.ecr(service="sts").get_caller_identity()
+        (event,) = logged(recording, source="aws.sts")
+        record = event["detail"]
+        assert (event["account"], event["region"]) == (ACCOUNT, REGION)
+        assert record["eventSource"] == "sts.amazonaws.com"
+        assert record["eventName"] == "GetCallerIdentity"
+        assert record["awsRegion"] == REGION
+        assert record["userIdentity"] == ROOT
+        assert record["requestID"] == answer["ResponseMetadata"]["RequestId"]
+        assert (record["requestParameters"], record["responseElements"]) == (None, None)
+        assert (record["readOnly"], record["resources"]) == (True, [])
+        assert "errorCode" not in record
+
+    def test_credentials(self, recording: App) -> None:
+        """No secret is in a record, and no session token."""
+        sts = recording.ecr(service="sts")
+        credentials = sts.get_session_token(DurationSeconds=900)["Credentials"]
+        (event,) = logged(recording, source="aws.sts")
+        record = event["detail"]
+        assert record["requestParameters"] == {"durationSeconds": 900}
+        shown = record["responseElements"]["credentials"]
+        assert shown["accessKeyId"] == credentials["AccessKeyId"]
+        assert re.fullmatch(r"[A-Z][a-z]{2} \d+, \d{4}, \d+:\d\d:\d\d [AP]M", shown["expiration"])
+        text = json.dumps(event)
+        assert credentials["SecretAccessKey"] not in text
+        assert credentials["SessionToken"] not in text
+
+    def test_a_role(self, recording: App) -> None:
+        arn = f"arn:aws:iam::{ACCOUNT}:role/build/ci"
+        sts = recording.ecr(service="sts")
+        with pytest.raises(ClientError) as denied:
+            sts.assume_role(RoleArn=arn, RoleSessionName="run-1")
+        with pytest.raises(ClientError):
+            sts.assume_role(RoleArn="x" * 20, RoleSessionName="run-1")
+        first, second = (event["detail"] for event in logged(recording, source="aws.sts"))
+        assert first["errorCode"] == "AccessDenied"
+        assert first["errorMessage"] == denied.value.response["Error"]["Message"]
+        assert first["requestParameters"] == {"roleArn": arn, "roleSessionName": "run-1"}
+        assert first["responseElements"] is None
+        assert first["resources"] == [{"ARN": arn, "accountId": ACCOUNT, "type": "AWS::IAM::Role"}]
+        assert (second["errorCode"], second["resources"]) == ("ValidationError", [])
+
+
 def test_nothing_is_recorded_unasked(app: App) -> None:
     app.ecr().create_repository(repositoryName="app")
     app.oci().expect(404, "GET", "/v2/app/manifests/v1")
+    app.ecr(service="sts").get_caller_identity()
     assert logged(app) == []
 
 
