@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import timedelta
 from pathlib import Path
+from time import perf_counter
 from typing import Any
 
 from flask import Flask, Response
@@ -14,6 +15,7 @@ from ecr_emulator.admin.clock import ClockControl, clock_blueprint
 from ecr_emulator.admin.events import events_blueprint
 from ecr_emulator.admin.identities import identities_blueprint
 from ecr_emulator.admin.lifecycle import lifecycle_blueprint
+from ecr_emulator.admin.metrics import metrics_blueprint
 from ecr_emulator.admin.routes import admin_blueprint
 from ecr_emulator.admin.scan_findings import scan_findings_blueprint
 from ecr_emulator.admin.signatures import signatures_blueprint
@@ -58,6 +60,7 @@ from ecr_emulator.db.migrate import installation_secret
 from ecr_emulator.delivery.targets import open_targets
 from ecr_emulator.endpoints import RegistryAddresses
 from ecr_emulator.jobs.worker import JobWorker
+from ecr_emulator.metrics import Metrics, operation_of
 from ecr_emulator.movable_clock import MovableClock
 from ecr_emulator.oci.authentication import Authenticator
 from ecr_emulator.oci.context import DoorServices
@@ -84,7 +87,9 @@ class Application:
         jobs: JobWorker,
         origins: Origins,
         companions: CompanionDoor | None,
+        metrics: Metrics,
     ) -> None:
+        self._metrics = metrics
         self._origins = origins
         self._companions = companions
         self._oci = oci
@@ -99,14 +104,24 @@ class Application:
             # A security group would leave the caller without any answer.
             start_response("403 Forbidden", [("Content-Length", "0"), ("Connection", "close")])
             return [b""]
+        began, told = perf_counter(), "000"
+
+        def listen(status: str, *rest: Any) -> Any:
+            nonlocal told
+            told = status[:3]
+            return start_response(status, *rest)
+
         companions = self._companions
         if companions is not None and (service := companions.service_of(environ)) is not None:
-            return companions.answer(service, environ, start_response)
-        if self._oci.handles(environ.get("PATH_INFO", "")):
-            return self._oci(environ, start_response)
-        if self._aws.handles(environ):
-            return self._aws(environ, start_response)
-        return self._flask(environ, start_response)
+            door, body = "companions", companions.answer(service, environ, listen)
+        elif self._oci.handles(environ.get("PATH_INFO", "")):
+            door, body = "oci", self._oci(environ, listen)
+        elif self._aws.handles(environ):
+            door, body = "aws", self._aws(environ, listen)
+        else:
+            door, body = "control", self._flask(environ, listen)
+        self._metrics.request(door, operation_of(environ), told, perf_counter() - began)
+        return body
 
     def close(self) -> None:
         """Stop the work in the background and close the connections to the database."""
@@ -206,11 +221,16 @@ def create_app(
     flask.register_blueprint(signatures_blueprint(registry))
     flask.register_error_handler(404, _not_found)
     flask.register_error_handler(405, _not_found)
+    metrics = Metrics()
     jobs = JobWorker(
         registry.jobs,
         registry.job_functions(),
         registry.last_words(),
         registry.recurring_jobs(),
+        metrics.job_ended,
+    )
+    flask.register_blueprint(
+        metrics_blueprint(registry, metrics, settings.data_dir, lambda: jobs.works)
     )
     control = (
         None if movable is None else ClockControl(movable, registry.jobs.bring_forward, jobs.wake)
@@ -219,7 +239,7 @@ def create_app(
         flask.register_blueprint(clock_blueprint(control))
     flask.register_blueprint(admin_blueprint(registry, identities, document, [companion, control]))
     companion_door = None if companion is None else CompanionDoor(companion, lenient)
-    return Application(oci, aws, flask, database, jobs, origins, companion_door)
+    return Application(oci, aws, flask, database, jobs, origins, companion_door, metrics)
 
 
 def create_server_app(settings: Settings, companions_at: Address | None = None) -> Application:

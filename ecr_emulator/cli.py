@@ -49,7 +49,7 @@ def serve(config_file: str | None, **flags: object) -> None:
     Each setting may be given by flag, by variable or in a settings file; a flag wins over a
     variable, a variable over the file.
     """
-    from ecr_emulator import server
+    from ecr_emulator import metrics, server
 
     settings = settings_of(config_file, flags)
     check_files(settings)
@@ -63,12 +63,13 @@ def serve(config_file: str | None, **flags: object) -> None:
     settings = replace(settings, port=listener.getsockname()[1])
     upgrade_database(settings)
 
-    # In the master, so that the workers share what is loaded, and start at once.
-    from ecr_emulator.app import create_server_app
-    from ecr_emulator.companions.moto_host import are_wanted
-    from ecr_emulator.companions.process import CompanionProcess
-
     with contextlib.ExitStack() as stack:
+        stack.enter_context(metrics.share_between_processes())
+        # In the master, so that the workers share what is loaded, and start at once.
+        from ecr_emulator.app import create_server_app
+        from ecr_emulator.companions.moto_host import are_wanted
+        from ecr_emulator.companions.process import CompanionProcess
+
         address, helper = None, None
         if are_wanted(settings.companions):
             companions = stack.enter_context(contextlib.closing(CompanionProcess()))

@@ -26,6 +26,7 @@ GROUND = {
     "endpoints",
     "media_types",
     "peer_headers",
+    "metrics",
     "movable_clock",
     "policy",
     "quotas",

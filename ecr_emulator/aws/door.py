@@ -30,6 +30,7 @@ from ecr_emulator.aws.operation_calls import ApiServices, CallContext
 from ecr_emulator.aws.operations import Operations
 from ecr_emulator.aws.sts import StsServices
 from ecr_emulator.endpoints import Endpoint, is_host
+from ecr_emulator.metrics import OPERATION
 from ecr_emulator.policy.context import Origin
 from ecr_emulator.registry.api_calls import INTERNAL_FAILURE, ApiCall
 from ecr_emulator.storage_failure import StorageFailure
@@ -68,11 +69,12 @@ class AwsDoor:
         """Answer a request (WSGI): Flask's routing would cost as much as a small operation."""
         return self._answer(environ)(environ, start_response)
 
-    def _answer(self, environ: Mapping[str, Any]) -> Response:
+    def _answer(self, environ: dict[str, Any]) -> Response:
         request_id = str(uuid.uuid4())
         try:
             signed = _signed_request(environ, self.max_body)
             origin = self.origins.of_request(environ)
+            environ[OPERATION] = _operation(signed)
             if _is_query(signed):
                 status, text, headers = sts.handle_query(
                     signed, self.verifier, self.sts_services, request_id, origin
@@ -178,6 +180,15 @@ def _signed_request(environ: Mapping[str, Any], max_body: int) -> SignedRequest:
         headers=headers,
         body=body,
     )
+
+
+def _operation(signed: SignedRequest) -> str:
+    """Return what is called, as it is counted: names that there are not are all one."""
+    if _is_query(signed):
+        return "sts"
+    prefix, _, name = signed.headers.get("x-amz-target", "").partition(".")
+    api = _APIS.get(prefix)
+    return name if api is not None and name in api[0].service.operations else "unknown"
 
 
 def _is_query(signed: SignedRequest) -> bool:

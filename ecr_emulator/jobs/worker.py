@@ -30,6 +30,8 @@ class JobWorker:
     :param last_words: what to do, for some kinds, with a job that is given up, so that nobody
         waits for its end for ever.
     :param recurring: the kinds that are done again and again, and how often.
+    :param on_end: told of the kind of each job that was tried, and how that ended: ``done``,
+        ``failed`` or ``given_up``.
     """
 
     def __init__(
@@ -38,7 +40,9 @@ class JobWorker:
         functions: Mapping[str, JobFunction],
         last_words: Mapping[str, JobFunction],
         recurring: Mapping[str, timedelta] = MappingProxyType({}),
+        on_end: Callable[[str, str], None] = lambda kind, outcome: None,
     ) -> None:
+        self._on_end = on_end
         self._queue = queue
         self._functions = functions
         self._last_words = last_words
@@ -62,6 +66,11 @@ class JobWorker:
         """Do jobs in a thread of their own until :meth:`stop`; queue what recurs."""
         self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
         self._thread.start()
+
+    @property
+    def works(self) -> bool:
+        """Whether the thread that :meth:`start` begins is at work, if it was begun."""
+        return self._thread is None or self._thread.is_alive()
 
     def stop(self, timeout: float = 5.0) -> None:
         """Finish the job in hand, for at most *timeout* seconds, and take no other."""
@@ -103,16 +112,20 @@ class JobWorker:
             self._functions[job.kind](job.payload)
         except Exception as error:
             logger.exception("job %d (%s) failed at try %d", job.id, job.kind, job.attempts)
+            outcome = "failed"
             if every is not None:
                 self._queue.repeat(job, every)
             elif self._queue.failed(job, f"{type(error).__name__}: {error}"):
                 logger.error("job %d (%s) is given up", job.id, job.kind)
                 self._give_up(job)
+                outcome = "given_up"
+            self._on_end(job.kind, outcome)
             return
         if every is not None:
             self._queue.repeat(job, every)
         else:
             self._queue.done(job)
+        self._on_end(job.kind, "done")
 
     def _give_up(self, job: Job) -> None:
         last_words = self._last_words.get(job.kind)

@@ -73,7 +73,7 @@ class OciDoor:
         if request.path.startswith(PATH_START):
             return self._public.answer_on_path(request)
         caller = self._services.authenticator.authenticate(request)
-        route = find_route(request.method, request.path)
+        route = find_route(request)
         name = route.name
         context = Context(self._services, request, caller, name, route.reference, name)
         if replication.is_replication(context):

@@ -93,7 +93,7 @@ class PublicDoor:
         if request.path in TOKEN_PATHS:
             return self._token(request)
         principal = self._bearer(request)
-        route = find_route(request.method, request.path)
+        route = find_route(request)
         if route.kind == "ping":
             return route.handler(self._context(request, route, principal, _NOWHERE, ""))
         if not route.name:
@@ -114,7 +114,7 @@ class PublicDoor:
         :raises NotAuthenticated, OciError, RegistryError: the request is refused.
         """
         principal = self._services.authenticator.principal_for_public(request)
-        route = find_route(request.method, request.path)
+        route = find_route(request)
         try:
             return self._serve(request, route, principal, route.name.removeprefix(PUBLIC_PREFIX))
         except AnonymousRefused:

@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ecr_emulator.metrics import OPERATION
 from ecr_emulator.oci import blobs, manifests, referrers, tags, uploads
 from ecr_emulator.oci.context import Context
 from ecr_emulator.oci.errors import OciError, unsupported
-from ecr_emulator.oci.http import Response
+from ecr_emulator.oci.http import Request, Response
 
 Handler = Callable[[Context], Response]
 
@@ -75,11 +76,12 @@ class Route:
     handler: Handler
 
 
-def find_route(method: str, path: str) -> Route:
-    """Return where a request of *method* on *path* goes.
+def find_route(request: Request) -> Route:
+    """Return where a request goes, and note it for those who count.
 
     :raises OciError: no such path, or not with this method.
     """
+    method, path = request.method, request.path
     if path == "/v2":
         path = "/v2/"
     match = _PATH.match(path) if len(path) <= _LONGEST_PATH else None
@@ -90,4 +92,5 @@ def find_route(method: str, path: str) -> Route:
     handler = _ROUTES[kind].get(method)
     if handler is None:
         raise unsupported()
+    request.environ[OPERATION] = f"{method} {kind}"
     return Route(kind, match.group("name") or "", match.group(kind), handler)

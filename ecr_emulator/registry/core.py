@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete
+from sqlalchemy import delete, select
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.blobs.store import BlobStore
@@ -69,6 +69,7 @@ from ecr_emulator.registry.signature_checks import SignatureChecks
 from ecr_emulator.registry.signing_configurations import SigningConfigurations
 from ecr_emulator.registry.signing_log import SigningLog
 from ecr_emulator.registry.signing_work import SigningWork
+from ecr_emulator.registry.statistics import Numbers, numbers
 from ecr_emulator.registry.storage_classes import StorageClasses
 from ecr_emulator.registry.tag_details import TagDetails
 from ecr_emulator.registry.uploads import Uploads
@@ -120,6 +121,7 @@ class Registry:
         self.jobs = JobQueue(database, clock)
         self._database = database
         self._blob_store = blob_store
+        self._clock = clock
         buses = [] if event_bus is None else [event_bus]
         deliveries = DeliveryQueue(
             [target.name for target in event_targets],
@@ -241,6 +243,21 @@ class Registry:
     def recurring_jobs(self) -> dict[str, timedelta]:
         """Return the kinds of jobs that a server does again and again, and how often."""
         return {COLLECT: EVERY}
+
+    def numbers(self) -> Numbers:
+        """Count what there is.
+
+        :raises StorageFailure: the database does not answer.
+        """
+        return numbers(self._database, self._clock)
+
+    def ask_database(self) -> None:
+        """See that the database answers.
+
+        :raises StorageFailure: it does not.
+        """
+        with self._database.read() as connection:
+            connection.execute(select(installation.c.name).limit(1))
 
     def reset(self) -> None:
         """Empty every registry; the installation's secret and the vulnerability database stay."""
