@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -95,6 +96,14 @@ def test_a_full_disk(small_disk: Path, make_server: MakeServer, tmp_path: Path) 
             texts.add(error.response["Error"]["Message"])
             break
     assert texts == {DATABASE_FULL}
+    manifest = json.loads(image.manifest.data) | {"annotations": {"text": "a" * 2 * MIB}}
+    headers = {"Content-Type": image.manifest.media_type}
+    with pytest.raises(OciError) as refused:
+        oci.expect(201, "PUT", "/v2/app/manifests/large", json.dumps(manifest).encode(), headers)
+    assert (refused.value.status, refused.value.message) == (500, DATABASE_FULL)
+    with pytest.raises(ClientError) as answer:
+        caller.ecr.put_image(repositoryName="app", imageManifest=json.dumps(manifest))
+    assert answer.value.response["Error"]["Message"] == DATABASE_FULL
 
     # What is there can be pulled.
     assert oci.pull("app", "v1")[image.layers[0].digest] == image.layers[0].data
