@@ -62,7 +62,14 @@ class InvalidToken(TokenError):
 
 
 class ExpiredToken(TokenError):
-    """Once good; its twelve hours are over."""
+    """Once good; its twelve hours are over.
+
+    :ivar claims: what it says.
+    """
+
+    def __init__(self, claims: TokenClaims) -> None:
+        super().__init__("the registry token has expired")
+        self.claims = claims
 
 
 class MalformedBasicHeader(Exception):
@@ -120,7 +127,7 @@ class RegistryTokens:
             claims = self._open(password)
             self._verified.put(key, claims)
         if self._clock.now() >= claims.expires_at:
-            raise ExpiredToken("the registry token has expired")
+            raise ExpiredToken(claims)
         return claims
 
     def _password(self, payload: str, expires: int) -> str:

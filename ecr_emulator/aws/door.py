@@ -71,11 +71,13 @@ class AwsDoor:
 
     def _answer(self, environ: dict[str, Any]) -> Response:
         request_id = str(uuid.uuid4())
+        is_query = False
         try:
             signed = _signed_request(environ, self.max_body)
             origin = self.origins.of_request(environ)
             environ[OPERATION] = _operation(signed)
-            if _is_query(signed):
+            is_query = _is_query(signed)
+            if is_query:
                 status, text, headers = sts.handle_query(
                     signed, self.verifier, self.sts_services, request_id, origin
                 )
@@ -87,13 +89,11 @@ class AwsDoor:
             return _json_response(status, body, request_id)
         except StorageFailure as failure:
             logger.error("an API call failed (request id %s): %s", request_id, failure)
-            status, body, _ = errors.render_error(errors.server_exception(str(failure)))
-            return _json_response(status, body, request_id)
+            return _fault(is_query, str(failure), request_id)
         except Exception:
             # The last resort: the client gets no stack trace, the log does.
             logger.exception("an API call failed (request id %s)", request_id)
-            status, body, _ = errors.render_error(errors.server_exception())
-            return _json_response(status, body, request_id)
+            return _fault(is_query, None, request_id)
 
     def _call_json(
         self, signed: SignedRequest, endpoint: Endpoint, origin: Origin, request_id: str
@@ -204,6 +204,15 @@ def _endpoint(environ: Mapping[str, Any]) -> Endpoint:
         # It would stand in repositoryUri and proxyEndpoint.
         raise AwsError("BadRequestException", "The Host header is not valid.")
     return Endpoint(environ.get("wsgi.url_scheme") or "http", host)
+
+
+def _fault(is_query: bool, text: str | None, request_id: str) -> Response:
+    """Return the answer to a request that we failed at, in the form of its protocol."""
+    if is_query:
+        status, xml, headers = sts.internal_failure(request_id)
+        return Response(xml, status, headers)
+    status, body, _ = errors.render_error(errors.server_exception(text))
+    return _json_response(status, body, request_id)
 
 
 def _json_response(status: int, body: bytes, request_id: str) -> Response:

@@ -160,6 +160,8 @@ def _compile(shapes: Mapping[str, Any], name: str, outer: tuple[str, ...]) -> Re
         return _map_reader(_compile(shapes, shape["value"]["shape"], inner))
     if kind in _RANGES:
         return _integer_reader(kind)
+    if kind == "string" and not ("pattern" in shape or "enum" in shape):
+        return _read_free_text
     try:
         return _SCALAR_READERS[kind]
     except KeyError:
@@ -222,6 +224,16 @@ def _read_string(value: Any) -> str:
     if not value.isascii():
         _check_encodable(value)
     return value
+
+
+def _read_free_text(value: Any) -> str:
+    """Read a text that no pattern and no list of values bounds: a NUL can come this far."""
+    text = _read_string(value)
+    if "\0" in text:
+        # PostgreSQL has no text with a NUL in it, neither to store nor to compare with. What
+        # ECR does is not known; as nothing it names or shows can have one, it is no text.
+        raise serialization()
+    return text
 
 
 def _check_encodable(text: str) -> None:

@@ -29,7 +29,7 @@ from .sts_assume_role import assume_role
 from .sts_records import CallRecord
 from .sts_services import StsServices
 
-__all__ = ["OPERATIONS", "StsServices", "handle_query"]
+__all__ = ["OPERATIONS", "StsServices", "handle_query", "internal_failure"]
 
 _SERVICE = "sts"
 
@@ -116,10 +116,9 @@ def handle_query(
     """Answer one request to STS.
 
     :param request_id: the id of this request, for the answer's body and header.
-    :returns: HTTP status, XML body and headers; refusals are answers too, nothing is raised.
+    :returns: HTTP status, XML body and headers; refusals are answers too.
     """
     model = service_model(_SERVICE)
-    headers = {"Content-Type": CONTENT_TYPE, "x-amzn-RequestId": request_id}
     try:
         parameters = parse_parameters(request)
         operation = find_operation(model, parameters)
@@ -134,8 +133,23 @@ def handle_query(
             values = record.values = read_input(operation, parameters)
             output = record.output = run(values, caller, services, origin)
     except QueryError as error:
-        return error.status, render_error(model, error, request_id), headers
-    return 200, render_result(model, operation, output, request_id), headers
+        return _refusal(error, request_id)
+    return 200, render_result(model, operation, output, request_id), _headers(request_id)
+
+
+def internal_failure(request_id: str) -> tuple[int, str, dict[str, str]]:
+    """Return the answer to a request that we failed at; the code and text of Common Errors."""
+    text = "The request processing has failed because of an unknown error, exception or failure."
+    return _refusal(QueryError(500, "InternalFailure", text), request_id)
+
+
+def _refusal(error: QueryError, request_id: str) -> tuple[int, str, dict[str, str]]:
+    text = render_error(service_model(_SERVICE), error, request_id)
+    return error.status, text, _headers(request_id)
+
+
+def _headers(request_id: str) -> dict[str, str]:
+    return {"Content-Type": CONTENT_TYPE, "x-amzn-RequestId": request_id}
 
 
 def _authenticate(request: SignedRequest, verifier: SignatureVerifier) -> Authenticated:

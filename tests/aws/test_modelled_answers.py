@@ -6,6 +6,7 @@ Also members of answers that no family's own tests have a reason to look at.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import Any
@@ -68,6 +69,37 @@ def test_a_value_that_the_model_does_not_allow(
     assert answer.keys() == {"__type", "message"}
     assert "failed to satisfy constraint" in answer["message"]
     assert form in load_service(service).operations[operation].errors
+
+
+def patterns(service: str, shape: str) -> Iterator[str]:
+    """Yield the pattern of each text in a shape."""
+    described_shape = described(service)["shapes"][shape]
+    for reference in (
+        *described_shape.get("members", {}).values(),
+        *(described_shape[part] for part in ("member", "key", "value") if part in described_shape),
+    ):
+        yield from patterns(service, reference["shape"])
+    if described_shape["type"] == "string" and "pattern" in described_shape:
+        yield described_shape["pattern"]
+
+
+@pytest.mark.parametrize(("service", "operation"), operation_names())
+def test_a_pattern_takes_no_nul(service: str, operation: str) -> None:
+    """So what has one is refused for its pattern; other texts, by the parser."""
+    for pattern in patterns(service, shape_name(service, operation, "input")):
+        allows = re.compile(pattern, re.ASCII).fullmatch
+        assert not any(map(allows, ["\0", "a\0", "\0a", "a\0a"])), pattern
+
+
+def test_a_nul_in_free_text(app: App, ecr: Any) -> None:
+    ecr.create_repository(repositoryName="app")
+    for operation, params in [
+        ("DescribeImages", {"repositoryName": "app", "imageIds": [{"imageTag": "v\0"}]}),
+        ("PutImage", {"repositoryName": "app", "imageManifest": "{}\0"}),
+    ]:
+        assert call(app, "ecr", operation, params) == (400, {"__type": "SerializationException"})
+    answer = call(app, "ecr", "ListImages", {"repositoryName": "app\0"})
+    assert answer[1]["__type"] == "InvalidParameterException"
 
 
 @pytest.mark.parametrize(("service", "operation"), operation_names())

@@ -202,6 +202,8 @@ def test_texts_are_utf8(parse: Callable[[bytes], dict[str, Any]]) -> None:
         ("text", '"\\ud800"', NO_TEXT),
         ("texts", '["\\udc00x"]', NO_TEXT),
         ("labels", '{"\\ud800": "a"}', NO_TEXT),
+        ("text", '"a\\u0000"', NO_TEXT),
+        ("texts", '["a", "\\u0000"]', NO_TEXT),
     ],
 )  # fmt: skip
 def test_another_type_is_refused(

@@ -1,14 +1,17 @@
-"""What operations answer while tests run: which members and which errors were seen.
+"""What operations are asked and answer while tests run: which members and errors were seen.
 
-``tests/aws/proofs.json`` claims, for each operation, which test sees which member of its answer
-and which of its errors. While tests run (:mod:`.sightings_plugin`), each claim is held against
-what its
-test really sees, so the file cannot say more than is true. What it has to claim follows from the
-services' models: :func:`to_be_seen`.
+``tests/aws/proofs.json`` claims, for each operation, which test sees which member of its input
+and of its answer, and which of its errors. While tests run (:mod:`.sightings_plugin`), each claim
+is held against what its test really sees, so the file cannot say more than is true. What it has to
+claim follows from the services' models: :func:`to_be_seen`.
 
-A member is a path through the answer: ``imageDetails[].imageTags[]``, ``severityCounts{}``. Only
-what has no members of its own counts. Errors are named as the model names them, their own members
-behind a point.
+What is seen has one of these names:
+
+* ``least``: the call with nothing in it but the members that it must have, answered.
+* ``input imageIds[].imageTag``: a member, by its path, of a call that was answered. Only what has
+  no members of its own counts.
+* ``output imageScanFindings.findingSeverityCounts{}``: a member of an answer, likewise.
+* ``error KmsException``, ``error KmsException.kmsError``: an error, and a member of it.
 """
 
 from __future__ import annotations
@@ -38,48 +41,47 @@ Proofs = dict[str, dict[str, list[str]]]
 
 
 def to_be_seen(service: str, operation: str) -> set[str]:
-    """Return every member of an operation's answer and every error that its model gives it."""
+    """Return every member of an operation's input and answer and every error of its model."""
     model = described(service)
     shapes, operation_model = model["shapes"], model["operations"][operation]
-    expected = set(_members(shapes, operation_model["output"]["shape"], ""))
+    expected = {"least"}
+    for direction in ("input", "output"):
+        members = _members(shapes, operation_model[direction]["shape"])
+        expected.update(f"{direction} {path}" for path in members)
     for error in operation_model["errors"]:
         name = error["shape"]
-        expected.add(name)
+        expected.add(f"error {name}")
         expected.update(
-            f"{name}.{member}" for member in shapes[name]["members"] if member != "message"
+            f"error {name}.{member}" for member in shapes[name]["members"] if member != "message"
         )
     return expected
 
 
-def _members(shapes: dict[str, Any], name: str, path: str) -> Iterator[str]:
+_EVERYTHING: Any = object()
+
+
+def _members(
+    shapes: dict[str, Any], name: str, value: Any = _EVERYTHING, path: str = ""
+) -> Iterator[str]:
+    """Yield the paths of what has no members of its own, in a shape or in a value of it.
+
+    The model tells what is a member: the keys of a map are not.
+    """
     shape = shapes[name]
     kind = shape["type"]
+    whole = value is _EVERYTHING
     if kind == "structure":
         for member, reference in shape["members"].items():
-            yield from _members(shapes, reference["shape"], f"{path}.{member}" if path else member)
+            if whole or member in value:
+                item = value if whole else value[member]
+                inner = f"{path}.{member}".lstrip(".")
+                yield from _members(shapes, reference["shape"], item, inner)
     elif kind == "list":
-        yield from _members(shapes, shape["member"]["shape"], f"{path}[]")
+        for item in [value] if whole else value:
+            yield from _members(shapes, shape["member"]["shape"], item, f"{path}[]")
     elif kind == "map":
-        yield from _members(shapes, shape["value"]["shape"], f"{path}{{}}")
-    else:
-        yield path
-
-
-def _seen_in(service: str, name: str, value: Any, path: str = "") -> Iterator[str]:
-    """Yield the members that are in an answer, told by the model: a map is not a structure."""
-    shapes = described(service)["shapes"]
-    shape = shapes[name]
-    kind = shape["type"]
-    if kind == "structure":
-        for member, item in value.items():
-            inner = shape["members"][member]["shape"]
-            yield from _seen_in(service, inner, item, f"{path}.{member}" if path else member)
-    elif kind == "list":
-        for item in value:
-            yield from _seen_in(service, shape["member"]["shape"], item, f"{path}[]")
-    elif kind == "map":
-        for item in value.values():
-            yield from _seen_in(service, shape["value"]["shape"], item, f"{path}{{}}")
+        for item in [value] if whole else value.values():
+            yield from _members(shapes, shape["value"]["shape"], item, f"{path}{{}}")
     else:
         yield path
 
@@ -103,15 +105,19 @@ class Sightings:
             try:
                 answer = dispatch(self, name, context, body)
             except AwsError as error:
-                seen.add(error.code)
-                seen.update(
-                    f"{error.code}.{field}"
-                    for field, value in error.fields.items()
-                    if value is not None
-                )
+                fields = [field for field, value in error.fields.items() if value is not None]
+                seen.add(f"error {error.code}")
+                seen.update(f"error {error.code}.{field}" for field in fields)
                 raise
-            output = self.service.operations[name].output_shape
-            seen.update(_seen_in(service, output, json.loads(answer)))
+            operation, shapes = self.service.operations[name], described(service)["shapes"]
+            given = operation.parse(body)
+            if given.keys() == set(shapes[operation.input_shape].get("required", ())):
+                seen.add("least")
+            for direction, shape, value in (
+                ("input", operation.input_shape, given),
+                ("output", operation.output_shape, json.loads(answer)),
+            ):
+                seen.update(f"{direction} {path}" for path in _members(shapes, shape, value))
             return answer
 
         Operations.dispatch = watched  # type: ignore[method-assign]

@@ -290,6 +290,16 @@ class TestPermissive:
             )
             assert response.get_json()["repositories"] == expected
 
+    def test_a_token_that_has_expired(self, app: App, permissive: App) -> None:
+        """It stands for who got it, as a key that has expired does."""
+        permissive.ecr().create_repository(repositoryName="mine")
+        token = permissive.token()
+        app.clock.advance(timedelta(hours=13))
+        headers = {"Authorization": f"Basic {token}"}
+        response = permissive.request("GET", "/v2/_catalog", headers=headers)
+        assert response.get_json()["repositories"] == ["mine"]
+        assert app.request("GET", "/v2/_catalog", headers=headers).status_code == 403
+
     def test_no_credentials_are_still_challenged(self, permissive: App) -> None:
         """Docker sends none before it is."""
         assert permissive.request("GET", "/v2/").status_code == 401

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
+from ecr_emulator.aws import sts
 from tests.support.app import ACCOUNT, App
 from tests.support.refusals import refusal
 
@@ -165,3 +166,18 @@ def test_sts_on_the_same_port(app: App) -> None:
     identity = app.ecr(service="sts").get_caller_identity()
     assert identity["Account"] == ACCOUNT
     assert identity["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
+
+
+def test_a_fault_of_ours_in_a_call_of_sts(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients of the Query protocol can read XML alone."""
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("to be seen in the log alone")
+
+    monkeypatch.setitem(sts.OPERATIONS, "GetCallerIdentity", fail)
+    with pytest.raises(ClientError) as caught:
+        app.ecr(service="sts").get_caller_identity()
+    error = caught.value.response["Error"]
+    assert (error["Code"], error["Type"]) == ("InternalFailure", "Receiver")
+    assert error["Message"].startswith("The request processing has failed")
+    assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500
