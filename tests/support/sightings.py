@@ -109,6 +109,10 @@ class Sightings:
                 seen.add(f"error {error.code}")
                 seen.update(f"error {error.code}.{field}" for field in fields)
                 raise
+            except Exception:
+                # The door's last resort.
+                seen.add("error ServerException")
+                raise
             operation, shapes = self.service.operations[name], described(service)["shapes"]
             given = operation.parse(body)
             if given.keys() == set(shapes[operation.input_shape].get("required", ())):
