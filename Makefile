@@ -15,7 +15,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --use-pe
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help run test bench lint format clean
+.PHONY: help run test docs bench lint format clean
 
 help: ## List these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ run: $(VENV)/.installed ## Serve on 127.0.0.1:4566 until Ctrl-C, with the data i
 
 test: lint ## Lint, then run all tests in parallel
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+docs: $(VENV)/.installed-test ## Write docs/operations.md and the README's table anew
+	$(BIN)/python scripts/docs/operations
 
 bench: $(VENV)/.installed-test ## Compare the speed with other servers (half an hour)
 	$(BIN)/python scripts/bench $(BENCH_ARGS)

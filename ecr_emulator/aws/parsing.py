@@ -46,6 +46,10 @@ _BOOLEAN_WORDS = {
 _LONGEST_BOOLEAN_WORD = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
+# Texts of no pattern in the model that have rules of their own, whose refusals are AWS's: shapes,
+# and members of shapes.
+_OWN_RULES = {"TagKey", "TagValue", ("PutImageRequest", "imageTag")}
+
 _LIST_NOT_EXPECTED = "Start of list found where not expected"
 _STRUCTURE_NOT_EXPECTED = "Start of structure or map found where not expected."
 
@@ -150,7 +154,11 @@ def _compile(shapes: Mapping[str, Any], name: str, outer: tuple[str, ...]) -> Re
     if kind == "structure":
         return _structure_reader(
             {
-                member: _compile(shapes, reference["shape"], inner)
+                member: (
+                    _read_string
+                    if (name, member) in _OWN_RULES
+                    else _compile(shapes, reference["shape"], inner)
+                )
                 for member, reference in shape["members"].items()
             }
         )
@@ -160,7 +168,7 @@ def _compile(shapes: Mapping[str, Any], name: str, outer: tuple[str, ...]) -> Re
         return _map_reader(_compile(shapes, shape["value"]["shape"], inner))
     if kind in _RANGES:
         return _integer_reader(kind)
-    if kind == "string" and not ("pattern" in shape or "enum" in shape):
+    if kind == "string" and not ("pattern" in shape or "enum" in shape or name in _OWN_RULES):
         return _read_free_text
     try:
         return _SCALAR_READERS[kind]

@@ -19,7 +19,8 @@ from ecr_emulator.aws.validation import COUNTED_FORM
 from tests.aws.strategies import as_json, described, full, least, operation_names, shape_name
 from tests.support.app import ACCOUNT, REGION, App, app, ecr, oci
 from tests.support.images import make_image
-from tests.support.sightings import SERVED
+from tests.support.prepared import ELSEWHERE, LIFECYCLE, Prepared
+from tests.support.proofs import SERVED
 
 __all__ = ["app", "ecr", "oci"]
 
@@ -153,6 +154,102 @@ def _with_times_as_text(value: Any) -> Any:
     if isinstance(value, list):
         return [_with_times_as_text(item) for item in value]
     return value.astimezone(timezone.utc).isoformat() if isinstance(value, datetime) else value
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prepared]:
+    """An emulator with something of everything in it."""
+    made = Prepared(tmp_path_factory.mktemp("prepared") / "data")
+    yield made
+    made.close()
+
+
+NAME = {"repositoryName": "team/app"}
+IMAGE = {**NAME, "imageId": {"imageTag": "v1"}}
+DESTINATION = {"region": ELSEWHERE, "registryId": ACCOUNT}
+#: Calls with the least that they take; what is written in braces is the prepared emulator's.
+LEAST: list[tuple[str, str, dict[str, Any]]] = [
+    ("ecr", "BatchCheckLayerAvailability", {**NAME, "layerDigests": ["{layerDigest}"]}),
+    ("ecr", "BatchDeleteImage", {**NAME, "imageIds": [{"imageTag": "v2"}]}),
+    ("ecr", "BatchGetImage", {**NAME, "imageIds": [{"imageTag": "v1"}]}),
+    ("ecr", "DeleteLifecyclePolicy", NAME),
+    ("ecr", "DeletePullThroughCacheRule", {"ecrRepositoryPrefix": "mirror"}),
+    ("ecr", "DeleteRepository", {"repositoryName": "empty"}),
+    ("ecr", "DeleteRepositoryPolicy", NAME),
+    ("ecr", "DescribeImageReplicationStatus", IMAGE),
+    ("ecr", "DescribeImageScanFindings", IMAGE),
+    ("ecr", "DescribeImageSigningStatus", IMAGE),
+    ("ecr", "DescribeImages", NAME),
+    (
+        "ecr",
+        "DescribeReplicationBackfillResults",
+        {"replicationBackfillId": "{replicationBackfillId}"},
+    ),
+    ("ecr", "GetDownloadUrlForLayer", {**NAME, "layerDigest": "{layerDigest}"}),
+    ("ecr", "GetLifecyclePolicyPreview", NAME),
+    ("ecr", "PutLifecyclePolicy", {**NAME, "lifecyclePolicyText": json.dumps(LIFECYCLE)}),
+    ("ecr", "StartImageScan", {**NAME, "imageId": {"imageTag": "v2"}}),
+    ("ecr", "StartLifecyclePolicyPreview", NAME),
+    ("ecr", "StartReplicationBackfill", {"destination": DESTINATION}),
+    ("ecr", "UpdateImageStorageClass", {**IMAGE, "targetStorageClass": "ARCHIVE"}),
+    ("ecr-public", "DeleteRepositoryPolicy", NAME),
+    ("ecr-public", "DescribeImages", NAME),
+    ("ecr-public", "GetRepositoryPolicy", NAME),
+]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "params"), [pytest.param(*row, id="-".join(row[:2])) for row in LEAST]
+)
+def test_the_callers_own_registry_need_not_be_named(
+    prepared: Prepared, service: str, operation: str, params: dict[str, Any]
+) -> None:
+    text = json.dumps(params)
+    for member in ("layerDigest", "replicationBackfillId"):
+        known = prepared.known[service][member]
+        text = text.replace(f"{{{member}}}", known[0] if known else "")
+    answers = []
+    for more in ({}, {"registryId": ACCOUNT}):
+        status, answer = call(prepared.app, service, operation, {**json.loads(text), **more})
+        prepared.restore()
+        assert status == 200, answer
+        assert answer.get("registryId", ACCOUNT) == ACCOUNT
+        answers.append(answer)
+    assert answers[0].keys() == answers[1].keys()
+
+
+def test_a_backfill_stopped_in_the_registry_that_is_named(prepared: Prepared) -> None:
+    status, started = call(
+        prepared.app, "ecr", "StartReplicationBackfill", {"destination": DESTINATION}
+    )
+    named = {
+        "registryId": ACCOUNT,
+        "replicationBackfillId": started["replicationBackfillId"],
+    }
+    stopped = call(prepared.app, "ecr", "StopReplicationBackfill", named)
+    prepared.restore()
+    assert (status, stopped[0]) == (200, 200)
+    assert stopped[1]["replicationBackfillId"] == started["replicationBackfillId"]
+
+
+def test_a_public_image_put_with_its_manifest_alone(app: App) -> None:
+    public = app.ecr(service="ecr-public")
+    public.create_repository(repositoryName="app")
+    image = make_image(1, 100)
+    for blob in image.blobs:
+        upload = public.initiate_layer_upload(repositoryName="app")["uploadId"]
+        public.upload_layer_part(
+            repositoryName="app",
+            uploadId=upload,
+            partFirstByte=0,
+            partLastByte=len(blob.data) - 1,
+            layerPartBlob=blob.data,
+        )
+        public.complete_layer_upload(
+            repositoryName="app", uploadId=upload, layerDigests=[blob.digest]
+        )
+    answer = public.put_image(repositoryName="app", imageManifest=image.manifest.data.decode())
+    assert answer["image"]["imageId"] == {"imageDigest": image.manifest.digest}
 
 
 def test_what_is_deleted_is_told_whole(ecr: Any) -> None:

@@ -20,7 +20,14 @@ TIMEOUT_SECONDS = 60
 
 
 class AwsError(Exception):
-    """An aws command that failed. Its text is what the command printed."""
+    """An aws command that failed. Its text is what the command printed.
+
+    :ivar status: its exit status.
+    """
+
+    def __init__(self, text: str, status: int) -> None:
+        super().__init__(text)
+        self.status = status
 
 
 def any_account() -> str:
@@ -98,7 +105,7 @@ class Caller:
             timeout=TIMEOUT_SECONDS,
         )
         if done.returncode != 0:
-            raise AwsError(done.stderr.strip())
+            raise AwsError(done.stderr.strip(), done.returncode)
         return done.stdout
 
     def aws_json(self, *args: str) -> Any:

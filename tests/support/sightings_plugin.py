@@ -10,13 +10,17 @@ import json
 import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from tests.support.sightings import Sightings, claims_of, read_proofs
+from tests.support.proofs import claims_of, read_proofs
+from tests.support.sightings import Sightings
 
 _sightings = Sightings()
 _claims = claims_of(read_proofs())
+#: The test of each operation's coverage, by what its id begins with.
+_COVERAGE = "tests/aws/test_operation_coverage.py::test_an_operation_is_served_and_proved"
 _folder = os.environ.get("ECR_EMULATOR_SIGHTINGS")
 
 
@@ -53,3 +57,16 @@ def _write(folder: Path, test: str, seen: dict[tuple[str, str], set[str]]) -> No
     line = json.dumps([test, {".".join(key): sorted(what) for key, what in seen.items() if what}])
     with (folder / f"{os.getpid()}.jsonl").open("a") as file:
         file.write(line + "\n")
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Print how many operations are served and proved, when the test of it ran."""
+    reports = [report for some in terminalreporter.stats.values() for report in some]
+    ran = [report for report in reports if _is_coverage(report)]
+    good = [report for report in ran if report.passed]
+    if ran:
+        terminalreporter.write_sep("=", f"operations served and proved: {len(good)}/{len(ran)}")
+
+
+def _is_coverage(report: Any) -> bool:
+    return getattr(report, "when", "") == "call" and report.nodeid.startswith(_COVERAGE)

@@ -360,6 +360,8 @@ class TestFailures:
 
         found = describe(ecr, backfill_id)
         assert found["progress"] == progress(3, 1, 2, "ImageNotFound", "RepositoryNotFound")
+        (listed,) = ecr.list_replication_backfills()["backfills"]
+        assert listed["progress"] == found["progress"]
         assert tags_at(there, "app") == {kept: ["v2"]}
 
 
@@ -678,6 +680,8 @@ class TestGivenUp:
             app.clock.advance(timedelta(minutes=15))
         found = describe(ecr, backfill_id)
         assert (found["status"], found["failureCode"]) == ("FAILED", "InternalFailure")
+        (listed,) = ecr.list_replication_backfills()["backfills"]
+        assert (listed["status"], listed["failureCode"]) == ("FAILED", "InternalFailure")
 
     def test_a_replication_fails(self, app: App, ecr: Any, oci: OciCaller) -> None:
         configure(ecr, rule(ELSEWHERE))

@@ -363,6 +363,7 @@ class TestUpdate:
             ),
             ({"imageTagMutabilityExclusionFilters": FILTERS[1:]}, {}),
             ({"encryptionConfiguration": {"encryptionType": "AES256"}}, {}),
+            ({"encryptionConfiguration": {"encryptionType": "KMS_DSSE", "kmsKey": KEY}}, {}),
             ({"resourceTags": [{"Key": "other", "Value": "b"}]}, {}),
             ({"resourceTags": []}, {"resourceTags": None}),
             ({"repositoryPolicy": POLICY.replace("pull", "read")}, {}),

@@ -454,7 +454,9 @@ AUTHENTICATION_FAILED = (  # observed on pulls
 
 class TestValidate:
     def validated(self, ecr: Any, prefix: str) -> dict[str, Any]:
-        answer = ecr.validate_pull_through_cache_rule(ecrRepositoryPrefix=prefix)
+        validate = ecr.validate_pull_through_cache_rule
+        answer = validate(ecrRepositoryPrefix=prefix)
+        assert validate(ecrRepositoryPrefix=prefix, registryId=ACCOUNT).keys() == answer.keys()
         answer.pop("ResponseMetadata")
         return dict(answer)
 

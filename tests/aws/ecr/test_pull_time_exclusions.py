@@ -82,6 +82,13 @@ class TestOperations:
         assert "nextToken" not in second
         assert first["pullTimeUpdateExclusions"] + second["pullTimeUpdateExclusions"] == arns
 
+    def test_a_token_that_was_not_given_for_the_list(self, ecr: Any) -> None:
+        assert refusal(ecr.list_pull_time_update_exclusions, nextToken="x") == (
+            "InvalidParameterException",
+            "Invalid parameter at 'NextToken' failed to satisfy constraint: 'Invalid next token "
+            "provided'",
+        )
+
     @pytest.mark.parametrize(
         "arn",
         [
