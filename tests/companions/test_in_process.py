@@ -206,7 +206,12 @@ class TestSecrets:
 
     def test_deleted(self, app: App) -> None:
         arn = self.secret(app, SecretString=self.LOGIN)
+        self.rule(app, arn)
         client(app, "secretsmanager").delete_secret(SecretId=arn)
+        ecr = app.ecr(region="eu-west-1")
+        with pytest.raises(ClientError, match="UnableToAccessSecretException"):
+            ecr.update_pull_through_cache_rule(ecrRepositoryPrefix="hub", credentialArn=arn)
+        ecr.delete_pull_through_cache_rule(ecrRepositoryPrefix="hub")
         with pytest.raises(ClientError, match="UnableToAccessSecretException"):
             self.rule(app, arn)
 

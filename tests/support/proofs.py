@@ -94,9 +94,8 @@ UNPROVEN = (
     ),
     Unproven(
         "ecr.CreatePullThroughCacheRule ecr.UpdatePullThroughCacheRule",
-        "error UnableToAccessSecretException, error UnableToDecryptSecretValueException",
-        "Secrets Manager or KMS refuses ECR; there is neither here, and a secret that is missing "
-        "in the file is told by ValidatePullThroughCacheRule",
+        "error UnableToDecryptSecretValueException",
+        "KMS refuses ECR the key of the secret; secrets have none here",
     ),
     Unproven(
         "ecr.PutRegistryScanningConfiguration",
