@@ -53,13 +53,16 @@ class OciClient:
     :param url: where the registry answers, ``http://host:port``.
     :param password: the registry token; ``None`` sends no credentials.
     :param host: the ``Host`` header to send, where it should differ from *url*'s.
+    :param user: who the password is of.
     """
 
-    def __init__(self, url: str, password: str | None, host: str | None = None) -> None:
+    def __init__(
+        self, url: str, password: str | None, host: str | None = None, user: str = "AWS"
+    ) -> None:
         self.url = url.rstrip("/")
         self._headers: dict[str, str] = {}
         if password is not None:
-            pair = base64.b64encode(f"AWS:{password}".encode()).decode()
+            pair = base64.b64encode(f"{user}:{password}".encode()).decode()
             self._headers["Authorization"] = "Basic " + pair
         if host is not None:
             self._headers["Host"] = host
