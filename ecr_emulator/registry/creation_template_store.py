@@ -11,13 +11,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.template_tables import creation_templates
-from ecr_emulator.db.upsert import insert_once
 from ecr_emulator.policy.documents import InvalidPolicy
 from ecr_emulator.policy.repository_policy import validate_repository_policy
 from ecr_emulator.quotas import ServiceQuotas
@@ -25,7 +24,7 @@ from ecr_emulator.registry.creation_template_errors import TemplateAlreadyExists
 from ecr_emulator.registry.creation_templates import CreationTemplate
 from ecr_emulator.registry.errors import InvalidParameter, InvalidTagParameter, LimitExceeded
 from ecr_emulator.registry.lifecycle_policies import check_lifecycle_policy
-from ecr_emulator.registry.prefixes import path_of
+from ecr_emulator.registry.prefixed_rows import PrefixedRows
 from ecr_emulator.registry.repositories import AES256, Encryption, effective_kms_key
 from ecr_emulator.registry.resource_tags import TAGS_PER_REPOSITORY, check_tags
 from ecr_emulator.registry.roles import check_custom_role
@@ -47,16 +46,7 @@ class TemplateChange:
     custom_role_arn: str | None = None
 
 
-_KEY = (
-    creation_templates.c.account == bindparam("key_account"),
-    creation_templates.c.region == bindparam("key_region"),
-)
-_BY_PATH = (*_KEY, creation_templates.c.path == bindparam("key_path"))
-_ALL = select(creation_templates).where(*_KEY).order_by(creation_templates.c.path)
-_COUNT = select(func.count()).select_from(creation_templates).where(*_KEY)
-_ONE_FOR_UPDATE = select(creation_templates).where(*_BY_PATH).with_for_update()
-_UPDATE = update(creation_templates).where(*_BY_PATH)
-_DELETE = delete(creation_templates).where(*_BY_PATH)
+_ROWS = PrefixedRows(creation_templates)
 
 
 class CreationTemplates:
@@ -87,18 +77,11 @@ class CreationTemplates:
         now = self._clock.now()
         template = self._changed(key, CreationTemplate(prefix, now, now), change)
         with self._database.write() as connection:
-            if not insert_once(
-                connection,
-                creation_templates,
-                account=key.account,
-                region=key.region,
-                path=path_of(prefix),
-                **template.to_row(),
-            ):
+            if not _ROWS.insert(connection, key, prefix, template.to_row()):
                 raise TemplateAlreadyExists(prefix, key.account)
             # Counted after the insert, so that an existing prefix is named first.
             quota = self._quotas.of(key).repository_creation_templates
-            if connection.execute(_COUNT, _of(key)).scalar_one() > quota:
+            if _ROWS.count(connection, key) > quota:
                 # Likeliest.
                 raise LimitExceeded(
                     "The maximum number of repository creation templates "
@@ -109,7 +92,7 @@ class CreationTemplates:
 
     def all_of(self, key: RegistryKey) -> list[CreationTemplate]:
         """Return all templates of a registry in the order of their prefixes."""
-        rows = self._database.reader().execute(_ALL, _of(key))
+        rows = _ROWS.all(self._database.reader(), key)
         return [CreationTemplate.from_row(row) for row in rows]
 
     def update(self, key: RegistryKey, prefix: str, change: TemplateChange) -> CreationTemplate:
@@ -121,7 +104,7 @@ class CreationTemplates:
         with self._database.write() as connection:
             template = _find(connection, key, prefix)
             template = replace(self._changed(key, template, change), updated_at=self._clock.now())
-            connection.execute(_UPDATE.values(template.to_row()), _of(key, prefix))
+            _ROWS.update(connection, key, prefix, template.to_row())
         return template
 
     def delete(self, key: RegistryKey, prefix: str) -> CreationTemplate:
@@ -131,7 +114,7 @@ class CreationTemplates:
         """
         with self._database.write() as connection:
             template = _find(connection, key, prefix)
-            connection.execute(_DELETE, _of(key, prefix))
+            _ROWS.delete(connection, key, prefix)
         return template
 
     def _changed(
@@ -174,13 +157,8 @@ class CreationTemplates:
             raise InvalidParameter.at("PolicyText", "Invalid repository policy provided") from None
 
 
-def _of(key: RegistryKey, prefix: str | None = None) -> dict[str, str]:
-    parameters = {"key_account": key.account, "key_region": key.region}
-    return parameters if prefix is None else {**parameters, "key_path": path_of(prefix)}
-
-
 def _find(connection: Connection, key: RegistryKey, prefix: str) -> CreationTemplate:
-    row = connection.execute(_ONE_FOR_UPDATE, _of(key, prefix)).one_or_none()
+    row = _ROWS.find(connection, key, prefix)
     if row is None:
         raise TemplateNotFound(prefix, key.account)
     return CreationTemplate.from_row(row)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.db.schema import repositories
@@ -22,7 +22,7 @@ from ecr_emulator.registry.errors import RepositoryNotFound
 from ecr_emulator.registry.lifecycle_policies import store_lifecycle_policy
 from ecr_emulator.registry.lifecycle_policy import parse_lifecycle_policy
 from ecr_emulator.registry.permits import Permit
-from ecr_emulator.registry.prefixes import paths_covering
+from ecr_emulator.registry.prefixed_rows import PrefixedRows
 from ecr_emulator.registry.repositories import AES256, Encryption, effective_kms_key
 from ecr_emulator.registry.repository import Repository, find_repository
 from ecr_emulator.registry.repository_names import is_repository_name
@@ -104,11 +104,7 @@ class CreationTemplate:
         }
 
 
-_BY_PATHS = select(creation_templates).where(
-    creation_templates.c.account == bindparam("account"),
-    creation_templates.c.region == bindparam("region"),
-    creation_templates.c.path.in_(bindparam("paths", expanding=True)),
-)
+_ROWS = PrefixedRows(creation_templates)
 
 
 def settings_for(
@@ -121,14 +117,9 @@ def settings_for(
 
     :param applied_for: what makes ECR create it, as :data:`CREATE_ON_PUSH`.
     """
-    paths = paths_covering(repository_name)
-    rows = connection.execute(
-        _BY_PATHS, {"account": key.account, "region": key.region, "paths": paths}
-    ).all()
-    covering = {row.path: row for row in rows if applied_for in row.applied_for}
-    for path in paths:
-        if path in covering:
-            return CreationTemplate.from_row(covering[path])
+    for row in _ROWS.covering(connection, key, repository_name):
+        if applied_for in row.applied_for:
+            return CreationTemplate.from_row(row)
     return None
 
 

@@ -12,16 +12,16 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, delete, func, select, update
+from sqlalchemy import Connection, Row
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
-from ecr_emulator.db.upsert import insert_once
 from ecr_emulator.db.upstream_tables import pull_through_rules
 from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.errors import InvalidParameter, LimitExceeded
-from ecr_emulator.registry.prefixes import ROOT, path_of, paths_covering
+from ecr_emulator.registry.prefixed_rows import PrefixedRows
+from ecr_emulator.registry.prefixes import ROOT, path_of
 from ecr_emulator.registry.pull_through_errors import (
     PullThroughRuleAlreadyExists,
     PullThroughRuleNotFound,
@@ -70,22 +70,7 @@ class PullThroughRule:
         )
 
 
-_OF_REGISTRY = (
-    pull_through_rules.c.account == bindparam("key_account"),
-    pull_through_rules.c.region == bindparam("key_region"),
-)
-_BY_PATH = (*_OF_REGISTRY, pull_through_rules.c.path == bindparam("key_path"))
-_ALL = select(pull_through_rules).where(*_OF_REGISTRY).order_by(pull_through_rules.c.path)
-_COUNT = select(func.count()).select_from(pull_through_rules).where(*_OF_REGISTRY)
-_ONE = select(pull_through_rules).where(*_BY_PATH)
-_ONE_FOR_UPDATE = _ONE.with_for_update()
-_UPDATE = update(pull_through_rules).where(*_BY_PATH)
-_DELETE = delete(pull_through_rules).where(*_BY_PATH)
-
-
-_COVERING = select(pull_through_rules).where(
-    *_OF_REGISTRY, pull_through_rules.c.path.in_(bindparam("paths", expanding=True))
-)
+_ROWS = PrefixedRows(pull_through_rules)
 
 
 def rule_covering(connection: Connection, key: RegistryKey, name: str) -> PullThroughRule | None:
@@ -94,13 +79,8 @@ def rule_covering(connection: Connection, key: RegistryKey, name: str) -> PullTh
     Of several it is the one with the longest prefix; the one for ``ROOT`` covers what no other
     does.
     """
-    paths = paths_covering(name)
-    rows = connection.execute(_COVERING, {**_of(key), "paths": paths}).all()
-    covering = {row.path: row for row in rows}
-    for path in paths:
-        if path in covering:
-            return PullThroughRule.from_row(covering[path])
-    return None
+    covering = _ROWS.covering(connection, key, name)
+    return PullThroughRule.from_row(covering[0]) if covering else None
 
 
 class PullThroughRules:
@@ -164,18 +144,11 @@ class PullThroughRules:
             "updated_at": now,
         }
         with self._database.write() as connection:
-            if not insert_once(
-                connection,
-                pull_through_rules,
-                account=key.account,
-                region=key.region,
-                path=path_of(prefix),
-                **values,
-            ):
+            if not _ROWS.insert(connection, key, prefix, values):
                 raise PullThroughRuleAlreadyExists(prefix, key.account)
             # Counted after the insert, so that an existing prefix is named first.
             quota = self._quotas.of(key).pull_through_cache_rules
-            if connection.execute(_COUNT, _of(key)).scalar_one() > quota:
+            if _ROWS.count(connection, key) > quota:
                 # Likeliest.
                 raise LimitExceeded(
                     f"The maximum number of pull through cache rules ({quota}) in "
@@ -185,7 +158,7 @@ class PullThroughRules:
 
     def all_of(self, key: RegistryKey) -> list[PullThroughRule]:
         """Return all rules of a registry in the order of their prefixes."""
-        rows = self._database.reader().execute(_ALL, _of(key))
+        rows = _ROWS.all(self._database.reader(), key)
         return [PullThroughRule.from_row(row) for row in rows]
 
     def named(self, key: RegistryKey, prefixes: Sequence[str]) -> list[PullThroughRule]:
@@ -234,14 +207,12 @@ class PullThroughRules:
                 custom_role_arn=custom_role_arn,
                 updated_at=self._clock.now(),
             )
-            connection.execute(
-                _UPDATE.values(
-                    credential_arn=rule.credential_arn,
-                    custom_role_arn=rule.custom_role_arn,
-                    updated_at=rule.updated_at,
-                ),
-                _of(key, prefix),
-            )
+            changed = {
+                "credential_arn": rule.credential_arn,
+                "custom_role_arn": rule.custom_role_arn,
+                "updated_at": rule.updated_at,
+            }
+            _ROWS.update(connection, key, prefix, changed)
         return rule
 
     def delete(self, key: RegistryKey, prefix: str) -> PullThroughRule:
@@ -251,7 +222,7 @@ class PullThroughRules:
         """
         with self._database.write() as connection:
             rule = _find(connection, key, prefix)
-            connection.execute(_DELETE, _of(key, prefix))
+            _ROWS.delete(connection, key, prefix)
         return rule
 
     def _check_secret(self, arn: str | None) -> None:
@@ -266,13 +237,8 @@ class PullThroughRules:
             raise SecretNotAccessible
 
 
-def _of(key: RegistryKey, prefix: str | None = None) -> dict[str, str]:
-    parameters = {"key_account": key.account, "key_region": key.region}
-    return parameters if prefix is None else {**parameters, "key_path": path_of(prefix)}
-
-
 def _find(connection: Connection, key: RegistryKey, prefix: str) -> PullThroughRule:
-    row = connection.execute(_ONE_FOR_UPDATE, _of(key, prefix)).one_or_none()
+    row = _ROWS.find(connection, key, prefix)
     if row is None:
         raise PullThroughRuleNotFound(prefix, key.account)
     return PullThroughRule.from_row(row)
