@@ -228,6 +228,7 @@ def create_app(
         registry.last_words(),
         registry.recurring_jobs(),
         metrics.job_ended,
+        registry.slow_jobs(),
     )
     flask.register_blueprint(
         metrics_blueprint(registry, metrics, settings.data_dir, lambda: jobs.works)

@@ -27,6 +27,20 @@ BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (1, 5, 30, 120, 600))
 
 
 @dataclass(frozen=True, slots=True)
+class Lane:
+    """The jobs that one thread takes.
+
+    :ivar takes_these: whether these are its kinds, or all but these.
+    """
+
+    kinds: tuple[str, ...]
+    takes_these: bool
+
+
+ALL = Lane((), takes_these=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Job:
     """A job that a worker has claimed."""
 
@@ -85,12 +99,14 @@ class JobQueue:
             if moved:
                 connection.execute(statement, moved)
 
-    def claim(self) -> Job | None:
-        """Take the job that has been due longest, or return ``None``."""
+    def claim(self, lane: Lane = ALL) -> Job | None:
+        """Take the job of *lane* that has been due longest, or return ``None``."""
         now = self._clock.now()
+        kind = jobs.c.kind
+        of_lane = kind.in_(lane.kinds) if lane.takes_these else kind.not_in(lane.kinds)
         due = (
             select(jobs)
-            .where(jobs.c.due_at <= now, jobs.c.failed_at.is_(None))
+            .where(jobs.c.due_at <= now, jobs.c.failed_at.is_(None), of_lane)
             .order_by(jobs.c.due_at, jobs.c.id)
             .limit(1)
         )

@@ -1,15 +1,16 @@
-"""The worker: a thread in each server process that does the jobs that are due."""
+"""The worker: threads in each server process that do the jobs that are due."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import MappingProxyType
 from typing import Any
 
-from ecr_emulator.jobs.queue import Job, JobQueue
+from ecr_emulator.jobs.queue import ALL, Job, JobQueue, Lane
 from ecr_emulator.storage_failure import StorageFailure
 
 logger = logging.getLogger(__name__)
@@ -24,7 +25,7 @@ _TROUBLED = 5.0
 
 
 class JobWorker:
-    """Does jobs one after another.
+    """Does jobs one after another, and slow ones beside the others.
 
     :param functions: what does each kind of job.
     :param last_words: what to do, for some kinds, with a job that is given up, so that nobody
@@ -32,6 +33,7 @@ class JobWorker:
     :param recurring: the kinds that are done again and again, and how often.
     :param on_end: told of the kind of each job that was tried, and how that ended: ``done``,
         ``failed`` or ``given_up``.
+    :param slow: the kinds that wait for others than this installation, in a thread of their own.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class JobWorker:
         last_words: Mapping[str, JobFunction],
         recurring: Mapping[str, timedelta] = MappingProxyType({}),
         on_end: Callable[[str, str], None] = lambda kind, outcome: None,
+        slow: Sequence[str] = (),
     ) -> None:
         self._on_end = on_end
         self._queue = queue
@@ -48,14 +51,17 @@ class JobWorker:
         self._last_words = last_words
         self._recurring = recurring
         self._stopping = threading.Event()
-        self._wake = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._lanes = [Lane(tuple(slow), takes_these=False)]
+        if slow:
+            self._lanes.append(Lane(tuple(slow), takes_these=True))
+        self._wakers = {lane: threading.Event() for lane in self._lanes}
+        self._threads: list[threading.Thread] = []
 
-    def run_due(self) -> int:
-        """Do every job that is due now, in this thread; return how many there were."""
+    def run_due(self, lane: Lane = ALL) -> int:
+        """Do every job of *lane* that is due now, in this thread; return how many there were."""
         count = 0
         while not self._stopping.is_set():
-            job = self._queue.claim()
+            job = self._queue.claim(lane)
             if job is None:
                 break
             self._run(job)
@@ -63,34 +69,39 @@ class JobWorker:
         return count
 
     def start(self) -> None:
-        """Do jobs in a thread of their own until :meth:`stop`; queue what recurs."""
-        self._thread = threading.Thread(target=self._work, name="jobs", daemon=True)
-        self._thread.start()
+        """Do jobs in threads of their own until :meth:`stop`; queue what recurs."""
+        for lane in self._lanes:
+            name = "slow-jobs" if lane.takes_these else "jobs"
+            thread = threading.Thread(target=self._work, args=(lane,), name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     @property
     def works(self) -> bool:
-        """Whether the thread that :meth:`start` begins is at work, if it was begun."""
-        return self._thread is None or self._thread.is_alive()
+        """Whether the threads that :meth:`start` begins are at work, if they were begun."""
+        return all(thread.is_alive() for thread in self._threads)
 
     def stop(self, timeout: float = 5.0) -> None:
-        """Finish the job in hand, for at most *timeout* seconds, and take no other."""
+        """Finish the jobs in hand, for at most *timeout* seconds, and take no others."""
         self._stopping.set()
-        self._wake.set()
-        if self._thread is not None:
-            self._thread.join(timeout)
+        self.wake()
+        until = time.monotonic() + timeout
+        for thread in self._threads:
+            thread.join(max(0.0, until - time.monotonic()))
 
     def wake(self) -> None:
         """Look for jobs at once, for some may be due that were not."""
-        self._wake.set()
+        for waker in self._wakers.values():
+            waker.set()
 
-    def _work(self) -> None:
-        queued = False
+    def _work(self, lane: Lane) -> None:
+        queued = lane.takes_these
         while not self._stopping.is_set():
             try:
                 if not queued:
                     self._queue_recurring()
                     queued = True
-                self.run_due()
+                self.run_due(lane)
                 wait = _IDLE
             except StorageFailure as failure:
                 # The next look may find the disk or the database well again.
@@ -99,8 +110,8 @@ class JobWorker:
             except Exception:
                 logger.exception("looking for jobs failed")
                 wait = _TROUBLED
-            self._wake.wait(wait)
-            self._wake.clear()
+            self._wakers[lane].wait(wait)
+            self._wakers[lane].clear()
 
     def _queue_recurring(self) -> None:
         for kind, every in self._recurring.items():

@@ -240,6 +240,10 @@ class Registry:
             **self._scan_work.last_words(),
         }
 
+    def slow_jobs(self) -> tuple[str, ...]:
+        """Return the kinds of jobs that may wait for another emulator."""
+        return (*self._replication_work.job_functions(), *self._backfill_work.job_functions())
+
     def recurring_jobs(self) -> dict[str, timedelta]:
         """Return the kinds of jobs that a server does again and again, and how often."""
         return {COLLECT: EVERY}

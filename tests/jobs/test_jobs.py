@@ -125,3 +125,25 @@ def test_in_the_background(database: Database, queue: JobQueue) -> None:
         assert done.wait(10)
     finally:
         worker.stop()
+
+
+def test_a_slow_one_does_not_hold_up_the_others(database: Database, queue: JobQueue) -> None:
+    """As a replication to an emulator that does not answer."""
+    begun, let_go, done = threading.Event(), threading.Event(), threading.Event()
+
+    def wait(_: dict[str, Any]) -> None:
+        begun.set()
+        let_go.wait(30)
+
+    worker = JobWorker(queue, {"send": wait, "note": lambda _: done.set()}, {}, slow=("send",))
+    worker.start()
+    try:
+        with database.write() as connection:
+            queue.add(connection, "send", {})
+        assert begun.wait(10)
+        add(database, queue, 1)
+        assert done.wait(10)
+    finally:
+        let_go.set()
+        worker.stop()
+    assert queue.claim() is None
