@@ -45,7 +45,6 @@ from ecr_emulator.aws.ecr_public import operations as ecr_public_operations
 from ecr_emulator.aws.ecr_public.logos import logo_blueprint
 from ecr_emulator.aws.operation_calls import ApiServices
 from ecr_emulator.aws.sts import StsServices
-from ecr_emulator.blobs.filesystem import FilesystemBlobStore
 from ecr_emulator.clock import Clock
 from ecr_emulator.companions.companion import Companion, CompanionHere
 from ecr_emulator.companions.door import CompanionDoor
@@ -69,6 +68,7 @@ from ecr_emulator.oci.public import PublicDoor
 from ecr_emulator.policy.actions import action_names
 from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.core import Registry
+from ecr_emulator.registry.repository_blobs import open_blobs
 from ecr_emulator.signatures.trust import read_trust
 from ecr_emulator.upstreams.http import UpstreamRegistries
 from ecr_emulator.upstreams.peers import Peers
@@ -146,7 +146,6 @@ def create_app(
     manager = None if companion is None else CompanionSecrets(companion)
     database = Database(settings.database_url, durability=settings.durability)
     secret = installation_secret(database)
-    blob_store = FilesystemBlobStore(settings.data_dir, durability=settings.durability)
     identities = Identities(database, clock)
     document = read_identities(Path(settings.identities)) if settings.identities else NO_IDENTITIES
     identities.put_all(document.identities, document.organizations)
@@ -154,9 +153,17 @@ def create_app(
     other_iam = None if companion is None else CompanionIam(companion)
     directory: IdentitySource = Directory(identities, other_iam) if other_iam else identities
     access = Access(database, directory, origins, clock)
+    blobs = open_blobs(
+        settings.data_dir,
+        database,
+        clock,
+        durability=settings.durability,
+        sealed_by_default=settings.encryption == "on",
+        master_key=settings.master_key,
+    )
     registry = Registry(
         database,
-        blob_store,
+        blobs,
         clock,
         known_actions=action_names("ecr", ecr_operations.service.operations),
         public_actions=action_names("ecr-public", ecr_public_operations.service.operations),

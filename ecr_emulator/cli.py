@@ -20,6 +20,7 @@ from ecr_emulator import __version__
 from ecr_emulator.cli_blobs import fsck, gc
 from ecr_emulator.cli_clock import clock
 from ecr_emulator.cli_iam import explain, iam
+from ecr_emulator.cli_keys import keys
 from ecr_emulator.cli_lifecycle import lifecycle
 from ecr_emulator.cli_support import (
     Failure,
@@ -97,6 +98,7 @@ main.add_command(iam)
 main.add_command(explain)
 main.add_command(tls)
 main.add_command(clock)
+main.add_command(keys)
 main.add_command(lifecycle)
 main.add_command(vulndb)
 main.add_command(verify)

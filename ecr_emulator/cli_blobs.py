@@ -15,36 +15,39 @@ import click
 from ecr_emulator.cli_support import setting_options, settings_of, upgrade_database
 
 if TYPE_CHECKING:
-    from ecr_emulator.blobs.filesystem import FilesystemBlobStore
     from ecr_emulator.config import Settings
     from ecr_emulator.db.engine import Database
+    from ecr_emulator.registry.repository_blobs import RepositoryBlobs
+
+#: The settings that it takes to open a store.
+STORE_SETTINGS = ("data_dir", "database_url", "encryption", "master_key")
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 @click.command()
 @click.option("--dry-run", is_flag=True, help="Say how much garbage there is, and leave it.")
-@setting_options("data_dir", "database_url", "garbage_grace")
+@setting_options(*STORE_SETTINGS, "garbage_grace")
 def gc(dry_run: bool, config_file: str | None, **flags: object) -> None:
     """Collect garbage: stale uploads, layers that no image names, blobs that nobody has."""
     from ecr_emulator.movable_clock import MovableClock
     from ecr_emulator.registry.garbage import Garbage
 
     settings = settings_of(config_file, flags)
-    with _opened(settings) as (database, blob_store):
+    with opened_store(settings) as (database, blobs):
         grace = timedelta(hours=settings.garbage_grace)
-        garbage = Garbage(database, blob_store, MovableClock(settings.data_dir), grace)
+        garbage = Garbage(database, blobs, MovableClock(settings.data_dir), grace)
         found = garbage.find() if dry_run else garbage.collect()
     click.echo(
-        f"{'would remove' if dry_run else 'removed'} {_count(found.uploads, 'upload')},"
-        f" {_count(found.layers, 'layer')}, {_count(found.blobs, 'blob')}:"
+        f"{'would remove' if dry_run else 'removed'} {count_of(found.uploads, 'upload')},"
+        f" {count_of(found.layers, 'layer')}, {count_of(found.blobs, 'blob')}:"
         f" {_amount(found.freed)}"
     )
 
 
 @click.command()
 @click.option("--repair", is_flag=True, help="Take what is lost or damaged off the records.")
-@setting_options("data_dir", "database_url")
+@setting_options(*STORE_SETTINGS)
 def fsck(repair: bool, config_file: str | None, **flags: object) -> None:
     """Check that all blobs, manifests and uploads are there, and are what they were.
 
@@ -54,31 +57,43 @@ def fsck(repair: bool, config_file: str | None, **flags: object) -> None:
     from ecr_emulator.registry.fsck import StoreCheck
 
     sound = True
-    with _opened(settings_of(config_file, flags)) as (database, blob_store):
-        check = StoreCheck(database, blob_store)
+    with opened_store(settings_of(config_file, flags)) as (database, blobs):
+        check = StoreCheck(database, blobs)
         for fault in check.run(repair=repair):
             sound = sound and fault.repaired
             repaired = " (repaired)" if fault.repaired else ""
             click.echo(f"{fault.kind}: {fault.what}: {fault.reason}{repaired}")
-    click.echo(f"checked {_count(check.blobs, 'blob')}: {_amount(check.bytes)}")
+    click.echo(f"checked {count_of(check.blobs, 'blob')}: {_amount(check.bytes)}")
     if not sound:
         raise click.exceptions.Exit(1)
 
 
 @contextmanager
-def _opened(settings: Settings) -> Iterator[tuple[Database, FilesystemBlobStore]]:
-    from ecr_emulator.blobs.filesystem import FilesystemBlobStore
+def opened_store(settings: Settings) -> Iterator[tuple[Database, RepositoryBlobs]]:
+    """Open the database and the blobs that the settings name."""
     from ecr_emulator.db.engine import Database
+    from ecr_emulator.movable_clock import MovableClock
+    from ecr_emulator.registry.repository_blobs import open_blobs
 
     upgrade_database(settings)
     database = Database(settings.database_url)
     try:
-        yield database, FilesystemBlobStore(settings.data_dir)
+        yield (
+            database,
+            open_blobs(
+                settings.data_dir,
+                database,
+                MovableClock(settings.data_dir),
+                sealed_by_default=settings.encryption == "on",
+                master_key=settings.master_key,
+            ),
+        )
     finally:
         database.close()
 
 
-def _count(number: int, noun: str) -> str:
+def count_of(number: int, noun: str) -> str:
+    """Return a number of things in words."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 

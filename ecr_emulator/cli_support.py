@@ -81,6 +81,7 @@ def settings_of(config_file: str | None, flags: dict[str, object]) -> Settings:
 def check_files(settings: Settings) -> None:
     """Read the files that the settings name, or end with the one line that says why not."""
     from ecr_emulator.auth.identities_file import InvalidIdentities, read_identities
+    from ecr_emulator.registry.master_key import MasterKey, MasterKeyUnusable
     from ecr_emulator.signatures.trust import InvalidTrust, read_trust
     from ecr_emulator.upstreams.secrets import InvalidSecrets, read_secrets
 
@@ -91,7 +92,9 @@ def check_files(settings: Settings) -> None:
             read_secrets(Path(settings.secrets))
         if settings.trusted_keys:
             read_trust(Path(settings.trusted_keys))
-    except (InvalidIdentities, InvalidSecrets, InvalidTrust) as error:
+        if settings.master_key:
+            MasterKey(Path(settings.master_key), make=False).check()
+    except (InvalidIdentities, InvalidSecrets, InvalidTrust, MasterKeyUnusable) as error:
         raise BadSetting(str(error)) from None
 
 

@@ -145,6 +145,25 @@ class Settings:
             "full|relaxed",
         ),
     )
+    encryption: str = _setting(
+        "off",
+        SettingInfo(
+            "Whether what repositories without a KMS key hold is encrypted on the disk. What those"
+            " with one hold always is. After a change, ecr-emulator keys apply takes along what is"
+            " there.",
+            values.one_of("off", "on"),
+            "off|on",
+        ),
+    )
+    master_key: str = _setting(
+        "",
+        SettingInfo(
+            "The file of the key that all encryption rests on: 32 bytes in base64 on a line.",
+            values.any_text,
+            "FILE",
+            default_text="master.key in the data folder, made when it is first needed",
+        ),
+    )
     auth: str = _setting(
         "strict",
         SettingInfo(

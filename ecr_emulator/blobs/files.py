@@ -47,16 +47,6 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def removed(name: str) -> int:
-    """Remove a file, if it is there, and return how many bytes it had."""
-    try:
-        size = os.stat(name).st_size
-        os.unlink(name)
-    except FileNotFoundError:
-        return 0
-    return size
-
-
 def is_key_name(name: str) -> bool:
     """Say whether a file may be called after a key by *name*."""
     return len(name) == 16 and not name.strip("0123456789abcdef")

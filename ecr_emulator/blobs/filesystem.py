@@ -26,7 +26,7 @@ import shutil
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from glob import glob
 from io import FileIO
 from pathlib import Path
@@ -37,10 +37,12 @@ from ecr_emulator.blobs.files import (
     is_key_name,
     locked_folder,
     new_file,
-    removed,
     sync_folder,
 )
+from ecr_emulator.blobs.sealed import SealedBlobStore
+from ecr_emulator.blobs.sealing import SealingKey, content_size
 from ecr_emulator.blobs.store import (
+    BlobDamaged,
     BlobMissing,
     DigestMismatch,
     Progress,
@@ -51,9 +53,6 @@ from ecr_emulator.digests import is_digest, new_hash, split_digest
 
 if TYPE_CHECKING:
     from hashlib import _Hash
-
-    from ecr_emulator.blobs.sealed import SealedBlobStore
-    from ecr_emulator.blobs.sealing import SealingKey
 
 _READ_SIZE = 1 << 20
 #: Uploads whose hash state this process remembers, to go on without reading them again.
@@ -157,8 +156,6 @@ class FilesystemBlobStore:
 
     def sealed(self, key: SealingKey) -> SealedBlobStore:
         """Return the blobs of this folder that *key* seals, as a store of their own."""
-        from ecr_emulator.blobs.sealed import SealedBlobStore
-
         return SealedBlobStore(self, key)
 
     def open_file(self, digest: str, key_name: str, mode: str = "rb") -> BinaryIO:
@@ -178,26 +175,41 @@ class FilesystemBlobStore:
         except FileNotFoundError:
             return None
 
+    def sealed_size(self, digest: str, key_name: str) -> int | None:
+        """Return a blob's size by the length of its sealed file; it takes no key to tell."""
+        length = self.file_size(digest, key_name)
+        if length is None:
+            return None
+        with contextlib.suppress(BlobDamaged):
+            return content_size(length)
+        return None
+
     def collect(self, digest: str, unrecorded: Callable[[], bool]) -> int | None:
         """Remove the blob, sealed or not, if nobody records it (see :meth:`BlobStore.collect`)."""
         name = self._blob_name(digest)
-        return self._collect(digest, unrecorded, lambda: [name, *glob(f"{name}.*")])
+        return self._collect(
+            digest, unrecorded, lambda: ["", *(path[len(name) + 1 :] for path in glob(f"{name}.*"))]
+        )
 
-    def collect_copy(
-        self, digest: str, key_name: str, unrecorded: Callable[[], bool]
+    def collect_copies(
+        self, digest: str, key_names: Sequence[str], unrecorded: Callable[[], bool]
     ) -> int | None:
-        """Remove the blob's file of one key (see :meth:`BlobStore.collect_copy`)."""
-        return self._collect(digest, unrecorded, lambda: [self._blob_name(digest, key_name)])
+        """Remove the blob's files of some keys (see :meth:`BlobFolder.collect_copies`)."""
+        return self._collect(digest, unrecorded, lambda: key_names)
 
     def _collect(
-        self, digest: str, unrecorded: Callable[[], bool], names: Callable[[], list[str]]
+        self, digest: str, unrecorded: Callable[[], bool], key_names: Callable[[], Sequence[str]]
     ) -> int | None:
         folder = self._blob_path(digest).parent
         self._make_folder(folder)
         with locked_folder(folder, fcntl.LOCK_EX):
             if not unrecorded():
                 return None
-            return sum(map(removed, names()))
+            freed = 0
+            for key_name in key_names():
+                freed += (self.sealed_size if key_name else self.file_size)(digest, key_name) or 0
+                Path(self._blob_name(digest, key_name)).unlink(missing_ok=True)
+        return freed
 
     def digests(self) -> Iterator[str]:
         """Yield the digests of all stored blobs; of one that several keys seal, for each."""

@@ -87,13 +87,11 @@ class SealedBlobStore:
 
     def size(self, digest: str) -> int | None:
         """Return the blob's size in bytes, or ``None`` when the store does not have it."""
-        return sealed_size(self._folder, digest, self._key.name)
+        return self._folder.sealed_size(digest, self._key.name)
 
     def collect(self, digest: str, unrecorded: Callable[[], bool]) -> int | None:
         """Remove the blob if nobody records it (see :meth:`BlobStore.collect`)."""
-        size = self.size(digest)
-        collected = self._folder.collect_copy(digest, self._key.name, unrecorded)
-        return None if collected is None else min(collected, size or 0)
+        return self._folder.collect_copies(digest, [self._key.name], unrecorded)
 
     def digests(self) -> Iterator[str]:
         """Yield the digests of all blobs that the key seals."""
@@ -130,16 +128,6 @@ class SealedBlobStore:
                 if self._folder.sync:
                     os.fsync(file.fileno())
         return True
-
-
-def sealed_size(folder: FilesystemBlobStore, digest: str, key_name: str) -> int | None:
-    """Return the size of a blob by the length of its sealed file; it takes no key to tell."""
-    length = folder.file_size(digest, key_name)
-    if length is None:
-        return None
-    with contextlib.suppress(BlobDamaged):
-        return sealing.content_size(length)
-    return None
 
 
 class _SealedWriter:

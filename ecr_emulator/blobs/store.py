@@ -6,10 +6,13 @@ The store keeps no record of who may read a blob: repositories link to blobs in 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+if TYPE_CHECKING:
+    from ecr_emulator.blobs.sealing import SealingKey
 
 
 class BlobStoreError(Exception):
@@ -133,3 +136,37 @@ class BlobStore(Protocol):
 
     def clear(self) -> None:
         """Remove every blob and upload."""
+
+
+class BlobFolder(BlobStore, Protocol):
+    """A store of plain blobs with sealed ones beside them: one copy of a blob for each key.
+
+    What it says of itself as a :class:`BlobStore` is about plain blobs, but for this: uploads are
+    common to all, ``collect`` removes every copy of a blob, and ``digests`` yields a digest for
+    every copy.
+    """
+
+    def sealed(self, key: SealingKey) -> SealedBlobs:
+        """Return the blobs that *key* seals, as a store of their own."""
+
+    def sealed_size(self, digest: str, key_name: str) -> int | None:
+        """Return a blob's size in bytes, or ``None`` when the key of that name seals none."""
+
+    def copies(self) -> Iterator[tuple[str, str]]:
+        """Yield the digest of each copy, and its key's name: empty for a plain one."""
+
+    def collect_copies(
+        self, digest: str, key_names: Sequence[str], unrecorded: Callable[[], bool]
+    ) -> int | None:
+        """Remove a blob's copies of some keys if nobody needs them (see ``collect``)."""
+
+
+class SealedBlobs(BlobStore, Protocol):
+    """The blobs that one key seals."""
+
+    def rewrap(self, digest: str) -> bool:
+        """Wrap a blob's data key by the current version of the key; its bytes stay as they are.
+
+        :returns: whether that was needed.
+        :raises BlobDamaged, BlobMissing: there is no such blob, or none any more.
+        """

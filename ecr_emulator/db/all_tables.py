@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ecr_emulator.db import (
+    encryption_tables,
     event_tables,
     identity_tables,
     jobs_table,
@@ -18,6 +19,7 @@ from ecr_emulator.db import (
 from ecr_emulator.db.schema import metadata
 
 __all__ = [
+    "encryption_tables",
     "event_tables",
     "identity_tables",
     "jobs_table",

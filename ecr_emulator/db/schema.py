@@ -150,6 +150,8 @@ uploads = Table(
     #: The smallest part that another part followed (LayerPartTooSmallException).
     Column("smallest_part_size", BigInteger),
     Column("parts", Integer, nullable=False),
+    #: The key that the bytes are sealed by; null for plain ones.
+    Column("key_id", Name),
 )
 
 images = Table(

@@ -116,7 +116,12 @@ class FileChunks:
         return self
 
     def __next__(self) -> bytes:
-        chunk = self._file.read(min(_CHUNK, self._left)) if self._left else b""
+        try:
+            chunk = self._file.read(min(_CHUNK, self._left)) if self._left else b""
+        except RegistryError as error:
+            # As in _UntilItFails: the client is told by the bytes that do not come.
+            logger.error("a layer broke off: %s", error.message)
+            self._left, chunk = 0, b""
         if not chunk:
             self._file.close()
             raise StopIteration

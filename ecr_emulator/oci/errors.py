@@ -38,6 +38,8 @@ _ANSWERS: dict[type[errors.RegistryError], tuple[int, str]] = {
     errors.ImageDigestDoesNotMatch: (400, "DIGEST_INVALID"),
     # As docker shows it for one image too many: aws/containers-roadmap#2159.
     errors.LimitExceeded: (403, "DENIED"),
+    # Likeliest: an access to the data that the key's state does not let anybody have.
+    errors.KmsFailure: (403, "DENIED"),
     LayerInUse: (405, "UNSUPPORTED"),
     errors.ServerFailure: (500, "UNKNOWN"),
 }

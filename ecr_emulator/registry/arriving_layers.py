@@ -18,7 +18,14 @@ from typing import BinaryIO
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from ecr_emulator.blobs.store import BlobMissing, BlobStore, BlobStoreError, Progress, UploadBusy
+from ecr_emulator.blobs.store import (
+    BlobDamaged,
+    BlobMissing,
+    BlobStore,
+    BlobStoreError,
+    Progress,
+    UploadBusy,
+)
 from ecr_emulator.digests import digest_bytes
 from ecr_emulator.registry.errors import RegistryError, ServerFailure
 from ecr_emulator.registry.layers import Layer
@@ -49,25 +56,28 @@ class Order:
     """A layer to fetch.
 
     :ivar turn: the id of the upload that it is written to.
+    :ivar blobs: what it is to be stored in.
     :ivar open: opens it at the upstream.
     :ivar is_stored: says whether the repository has it.
+    :ivar open_stored: opens it, once the repository has it.
     :ivar store: records it, while the blob cannot be collected.
     """
 
     layer: Layer
     turn: str
+    blobs: BlobStore
     open: Callable[[], AbstractContextManager[Iterator[bytes]]]
     is_stored: Callable[[], bool]
+    open_stored: Callable[[], BinaryIO]
     store: Callable[[], None]
 
 
 class ArrivingLayer:
     """A layer that is being fetched, here or in another process, for one reader."""
 
-    def __init__(self, order: Order, blobs: BlobStore, fetch: _Fetch | None) -> None:
+    def __init__(self, order: Order, fetch: _Fetch | None) -> None:
         self.layer = order.layer
         self._order = order
-        self._blobs = blobs
         self._fetch = fetch
 
     def wait(self) -> Layer:
@@ -81,7 +91,7 @@ class ArrivingLayer:
 
     def chunks(self) -> LayerChunks:
         """Return the bytes as they come."""
-        return LayerChunks(self._order, self._blobs, self._fetch)
+        return LayerChunks(self._order, self._fetch)
 
 
 class LayerChunks:
@@ -90,8 +100,8 @@ class LayerChunks:
     :raises UpstreamLayerFailure, ServerFailure: from the iteration: the rest does not come.
     """
 
-    def __init__(self, order: Order, blobs: BlobStore, fetch: _Fetch | None) -> None:
-        self._order, self._blobs, self._fetch = order, blobs, fetch
+    def __init__(self, order: Order, fetch: _Fetch | None) -> None:
+        self._order, self._fetch = order, fetch
         self._left = order.layer.size
         self._file: BinaryIO | None = None
         self._is_stored = False
@@ -128,17 +138,21 @@ class LayerChunks:
         wanted = min(_CHUNK, self._left if self._is_stored else self._left - 1)
         if wanted <= 0:
             return b""
-        if self._file is None:
-            try:
+        try:
+            if self._file is None:
                 self._file = (
-                    self._blobs.open(self._order.layer.digest)
+                    self._order.open_stored()
                     if self._is_stored
-                    else self._blobs.open_upload(self._order.turn)
+                    else self._order.blobs.open_upload(self._order.turn)
                 )
-            except BlobMissing:
-                return b""
-            self._file.seek(self._order.layer.size - self._left)
-        return self._file.read(wanted)
+                self._file.seek(self._order.layer.size - self._left)
+            return self._file.read(wanted)
+        except BlobMissing:
+            return b""
+        except BlobDamaged:
+            # What was open may be what a crash left behind, being written anew.
+            self.close()
+            return b""
 
     def _wait(self) -> None:
         """Wait for more to come, or to know that it does not."""
@@ -180,8 +194,7 @@ class _Fetch:
 class ArrivingLayers:
     """All layers on their way."""
 
-    def __init__(self, blobs: BlobStore) -> None:
-        self._blobs = blobs
+    def __init__(self) -> None:
         self._fetches: dict[str, _Fetch] = {}
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(_AT_ONCE)
@@ -203,23 +216,15 @@ class ArrivingLayers:
             if fetch.error is not None:
                 raise fetch.error
             if not fetch.is_elsewhere:
-                return ArrivingLayer(order, self._blobs, fetch)
-            if order.is_stored() or self._is_coming(order):
-                return ArrivingLayer(order, self._blobs, None)
+                return ArrivingLayer(order, fetch)
+            if order.is_stored() or _is_coming(order):
+                return ArrivingLayer(order, None)
             time.sleep(_PAUSE)
         raise UpstreamLayerFailure(UNAVAILABLE)
 
-    def _is_coming(self, order: Order) -> bool:
-        """Say whether another process has begun to write the layer."""
-        try:
-            with self._blobs.open_upload(order.turn) as file:
-                return os.fstat(file.fileno()).st_size > 0
-        except BlobMissing:
-            return False
-
     def _run(self, order: Order, fetch: _Fetch) -> None:
         try:
-            with self._slots, held_turn(self._blobs, order.turn) as writer:
+            with self._slots, held_turn(order.blobs, order.turn) as writer:
                 if not order.is_stored():
                     with order.open() as chunks:
                         fetch.begun.set()
@@ -241,6 +246,15 @@ class ArrivingLayers:
                 del self._fetches[order.turn]
             fetch.begun.set()
             fetch.finished.set()
+
+
+def _is_coming(order: Order) -> bool:
+    """Say whether another process has begun to write the layer."""
+    try:
+        with order.blobs.open_upload(order.turn) as file:
+            return file.seek(0, os.SEEK_END) > 0
+    except BlobMissing:
+        return False
 
 
 def _not_stored(error: Exception) -> RegistryError:

@@ -8,7 +8,6 @@ from datetime import timedelta
 from sqlalchemy import delete, select
 
 from ecr_emulator.arns import RegistryKey
-from ecr_emulator.blobs.store import BlobStore
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.all_tables import metadata
 from ecr_emulator.db.engine import Database
@@ -58,6 +57,7 @@ from ecr_emulator.registry.replication_peers import PeerDestination
 from ecr_emulator.registry.replication_queue import ReplicationQueue
 from ecr_emulator.registry.replication_work import ReplicationWork
 from ecr_emulator.registry.repositories import Repositories
+from ecr_emulator.registry.repository_blobs import RepositoryBlobs
 from ecr_emulator.registry.repository_catalog import RepositoryCatalog
 from ecr_emulator.registry.repository_policies import RepositoryPolicies
 from ecr_emulator.registry.resource_tags import ResourceTags
@@ -102,7 +102,7 @@ class Registry:
     def __init__(
         self,
         database: Database,
-        blob_store: BlobStore,
+        blobs: RepositoryBlobs,
         clock: Clock,
         known_actions: Collection[str],
         public_actions: Collection[str],
@@ -120,7 +120,7 @@ class Registry:
     ) -> None:
         self.jobs = JobQueue(database, clock)
         self._database = database
-        self._blob_store = blob_store
+        self._blobs = blobs
         self._clock = clock
         buses = [] if event_bus is None else [event_bus]
         deliveries = DeliveryQueue(
@@ -135,9 +135,9 @@ class Registry:
         self.repositories = Repositories(database, quotas, clock)
         self.resource_tags = ResourceTags(database)
         self.policies = RepositoryPolicies(database, known_actions, public_actions)
-        self.layers = Layers(database, blob_store, self.account_settings, clock)
-        self.uploads = Uploads(database, blob_store, quotas, clock)
-        self.garbage = Garbage(database, blob_store, clock, garbage_grace)
+        self.layers = Layers(database, blobs, self.account_settings, clock)
+        self.uploads = Uploads(database, blobs, quotas, clock)
+        self.garbage = Garbage(database, blobs, clock, garbage_grace)
         scan_queue = ScanQueue(self.jobs, clock)
         self.images = ImageReads(database, clock)
         # What happens to images sets other things going, in the same transaction.
@@ -168,26 +168,26 @@ class Registry:
         )
         self.pull_through_validation = PullThroughValidation(self.pull_through_rules, sources)
         imports = ImageImports(
-            database, blob_store, self.pushes, sources, clock, events.pulled_through
+            database, blobs.folder, self.pushes, sources, clock, events.pulled_through
         )
         self.cached_images = PullThrough(database, self.images, imports, sources, clock)
         self.cached_layers = PullThroughLayers(
-            database, blob_store, self.layers, imports, sources, clock
+            database, blobs, self.layers, imports, sources, clock
         )
         self.cached_referrers = PullThroughReferrers(
-            database, blob_store, self.images, imports, self.cached_layers, sources, clock
+            database, blobs.folder, self.images, imports, self.cached_layers, sources, clock
         )
         self.replication = ReplicationConfigurations(database)
         self.replication_log = ReplicationLog(database, events.replicated)
         self.backfills = Backfills(database, self.jobs, clock)
-        self.arrivals = ImageArrivals(database, scan_queue, clock, events.replicated)
+        self.arrivals = ImageArrivals(database, blobs, scan_queue, clock, events.replicated)
         pools = ConnectionPools()
 
         def destination_of(key: RegistryKey) -> Destination:
             url = peers.address(key)
             if url is None:
                 return self.arrivals
-            return PeerDestination(database, blob_store, self.layers, peers, pools, url)
+            return PeerDestination(database, blobs.folder, self.layers, peers, pools, url)
 
         copying = (database, self.jobs, destination_of, self.replication_log, clock)
         self._replication_work = ReplicationWork(*copying)
@@ -196,7 +196,7 @@ class Registry:
         self.scans = ImageScans(database, scan_queue, clock)
         self.scan_pins = ScanPins(database, clock, events.scan_ended)
         self.vulnerabilities = VulnerabilityDatabase(database, self.jobs, clock)
-        examiner = ImageExaminer(database, blob_store, self.vulnerabilities, clock)
+        examiner = ImageExaminer(database, blobs, self.vulnerabilities, clock)
         self.bills = BillsOfMaterials(database, examiner, clock)
         self._scan_work = ScanWork(database, scan_queue, examiner, clock, events.scan_ended)
         self.lifecycle_policies = LifecyclePolicies(database, clock)
@@ -276,4 +276,4 @@ class Registry:
                     connection.execute(delete(jobs).where(~recurring))
                 elif table is not installation and not table.info.get("outlives_reset"):
                     connection.execute(delete(table))
-        self._blob_store.clear()
+        self._blobs.folder.clear()

@@ -18,6 +18,7 @@ from ecr_emulator.db.schema import repositories
 from ecr_emulator.db.template_tables import creation_templates
 from ecr_emulator.db.upsert import insert_once
 from ecr_emulator.policy.rendering import render_policy
+from ecr_emulator.registry.encryption_keys import check_enabled
 from ecr_emulator.registry.errors import RepositoryNotFound
 from ecr_emulator.registry.lifecycle_policies import store_lifecycle_policy
 from ecr_emulator.registry.lifecycle_policy import parse_lifecycle_policy
@@ -148,6 +149,9 @@ def create_from_template(
     if template.lacks_role:
         # What a caller sees is a repository that is missing still (public issue threads).
         raise RepositoryNotFound(name, key.account)
+    kms_key = effective_kms_key(key, template.encryption)
+    if kms_key is not None:
+        check_enabled(connection, kms_key)
     is_new = insert_once(
         connection,
         repositories,
@@ -159,7 +163,7 @@ def create_from_template(
         tag_mutability_filters=list(template.tag_mutability.filters),
         scan_on_push=False,
         encryption_type=template.encryption.type,
-        kms_key=effective_kms_key(key, template.encryption),
+        kms_key=kms_key,
         policy_text=_rendered(template.repository_policy, key),
     )
     repository = find_repository(connection, key, name, for_update=True)

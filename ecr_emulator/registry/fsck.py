@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, exists, select, text
 
-from ecr_emulator.blobs.store import BlobMissing, BlobStore, UploadBusy
+from ecr_emulator.blobs.store import BlobDamaged, BlobMissing, UploadBusy
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import (
     blobs,
@@ -26,6 +26,10 @@ from ecr_emulator.db.schema import (
 )
 from ecr_emulator.db.upstream_tables import partial_images
 from ecr_emulator.digests import algorithm_of, digest_bytes, new_hash
+from ecr_emulator.registry.blob_copies import BlobCopies
+from ecr_emulator.registry.encryption_keys import OWN_KEY
+from ecr_emulator.registry.errors import KmsFailure
+from ecr_emulator.registry.repository_blobs import RepositoryBlobs
 
 _READ_SIZE = 1 << 20
 _PAGE = 500
@@ -64,9 +68,10 @@ class StoreCheck:
     :ivar bytes: how many bytes that were.
     """
 
-    def __init__(self, database: Database, blob_store: BlobStore) -> None:
+    def __init__(self, database: Database, blobs: RepositoryBlobs) -> None:
         self._database = database
-        self._blobs = blob_store
+        self._blobs = blobs
+        self._copies = BlobCopies(database, blobs)
         self.blobs = 0
         self.bytes = 0
 
@@ -102,24 +107,33 @@ class StoreCheck:
             page = self._database.reader().execute(query.where(blobs.c.digest > last)).all()
             if not page:
                 return
+            keys = self._copies.keys_of(row.digest for row in page)
             for digest, size in page:
                 self.blobs += 1
                 self.bytes += size
-                fault = self._fault_of(digest, size)
-                if fault is not None:
-                    yield from self._settled(fault, size, repair)
+                for key_id in sorted(keys.get(digest, {None}), key=str):
+                    fault = self._fault_of(digest, size, key_id)
+                    if fault is not None:
+                        yield from self._settled(fault, size, key_id, repair)
             last = page[-1].digest
 
-    def _fault_of(self, digest: str, size: int) -> Fault | None:
-        """Read a blob to its end and say what is wrong with it."""
+    def _fault_of(self, digest: str, size: int, key_id: str | None) -> Fault | None:
+        """Read a blob to its end and say what is wrong with it.
+
+        :param key_id: the key by which repositories have it, if they have it by one.
+        """
         hasher, received = new_hash(algorithm_of(digest)), 0
         try:
-            with self._blobs.open(digest) as file:
+            with self._blobs.open(key_id, digest) as file:
                 while chunk := file.read(_READ_SIZE):
                     hasher.update(chunk)
                     received += len(chunk)
         except BlobMissing:
             return Fault(MISSING, digest, "its bytes are not there")
+        except BlobDamaged as error:
+            return Fault(CORRUPT, digest, f"its bytes are not what was stored: {error}")
+        except KmsFailure as error:
+            return Fault(UNREADABLE, digest, f"its bytes cannot be decrypted: {error}")
         except OSError as error:
             return Fault(UNREADABLE, digest, f"its bytes cannot be read: {error.strerror}")
         if received != size:
@@ -128,7 +142,9 @@ class StoreCheck:
             return Fault(CORRUPT, digest, "its bytes have another digest")
         return None
 
-    def _settled(self, fault: Fault, size: int, repair: bool) -> Iterator[Fault]:
+    def _settled(
+        self, fault: Fault, size: int, key_id: str | None, repair: bool
+    ) -> Iterator[Fault]:
         """Look again while nobody can store or collect the blob; repair it if that is wanted.
 
         What cannot be read now may be read once the disk is well again: it is never removed.
@@ -138,31 +154,45 @@ class StoreCheck:
         def look() -> bool:
             if not self._is_recorded(fault.what):
                 return False
-            found = self._fault_of(fault.what, size)
+            found = self._fault_of(fault.what, size, key_id)
             if found is None:
                 return False
             mend = repair and found.kind != UNREADABLE
             if mend:
-                self._forget_blob(fault.what)
+                self._forget_blob(fault.what, key_id)
             again.append(Fault(found.kind, found.what, found.reason, mend))
             return mend
 
-        self._blobs.collect(fault.what, look)
+        self._blobs.collect_copies(fault.what, key_id, look)
         yield from again
 
     def _is_recorded(self, digest: str) -> bool:
         query = select(blobs.c.digest).where(blobs.c.digest == digest)
         return self._database.reader().execute(query).first() is not None
 
-    def _forget_blob(self, digest: str) -> None:
+    def _forget_blob(self, digest: str, key_id: str | None) -> None:
+        """Take a blob off the records of the repositories that have it by a key."""
+        of_key = (
+            repositories.c.kms_key.is_(None)
+            if key_id in (None, OWN_KEY)
+            else repositories.c.kms_key == key_id
+        )
         with self._database.write() as connection:
-            connection.execute(delete(layers).where(layers.c.digest == digest))
-            connection.execute(delete(blobs).where(blobs.c.digest == digest))
+            connection.execute(
+                delete(layers).where(
+                    layers.c.digest == digest,
+                    layers.c.repository_id.in_(select(repositories.c.id).where(of_key)),
+                )
+            )
+            linked = exists().where(layers.c.digest == blobs.c.digest)
+            connection.execute(delete(blobs).where(blobs.c.digest == digest, ~linked))
 
     def _stray_blobs(self, repair: bool) -> Iterator[Fault]:
-        for digest in self._blobs.digests():
-            if self._is_recorded(digest):
+        strays: set[str] = set()
+        for digest in self._blobs.folder.digests():
+            if digest in strays or self._is_recorded(digest):
                 continue
+            strays.add(digest)
             found: list[Fault] = []
 
             def look(digest: str = digest, found: list[Fault] = found) -> bool:
@@ -171,34 +201,37 @@ class StoreCheck:
                 found.append(Fault(STRAY, digest, "no repository has this blob", repair))
                 return repair
 
-            self._blobs.collect(digest, look)
+            self._blobs.folder.collect(digest, look)
             yield from found
 
     # -- uploads ----------------------------------------------------------------------------
 
     def _uploads(self, repair: bool) -> Iterator[Fault]:
-        query = select(uploads.c.id).order_by(uploads.c.id)
-        for upload_id in self._database.reader().execute(query).scalars().all():
+        query = select(uploads.c.id, uploads.c.key_id).order_by(uploads.c.id)
+        for upload_id, key_id in self._database.reader().execute(query).all():
             # One that is busy is well: it looked at its bytes as it began.
             with suppress(UploadBusy):
-                yield from self._upload(upload_id, repair)
+                yield from self._upload(upload_id, key_id, repair)
 
-    def _upload(self, upload_id: str, repair: bool) -> Iterator[Fault]:
+    def _upload(self, upload_id: str, key_id: str | None, repair: bool) -> Iterator[Fault]:
         def forget() -> None:
             with self._database.write() as connection:
                 connection.execute(delete(uploads).where(uploads.c.id == upload_id))
 
         query = select(uploads.c.size).where(uploads.c.id == upload_id)
         try:
-            with self._blobs.upload(upload_id) as writer:
+            with self._blobs.store(key_id).upload(upload_id) as writer:
                 size = self._database.reader().execute(query).scalar()
                 if size is None or writer.size() >= size:
                     return
                 reason = f"of {size} acknowledged bytes {writer.size()} are there"
                 if repair:
                     forget()
-                    self._blobs.discard_upload(upload_id)
-        except BlobMissing:
+                    self._blobs.folder.discard_upload(upload_id)
+        except KmsFailure as error:
+            yield Fault(UNREADABLE, upload_id, f"its bytes cannot be decrypted: {error}")
+            return
+        except (BlobMissing, BlobDamaged):
             if self._database.reader().execute(query).scalar() is None:
                 return
             reason = "its bytes are not there"

@@ -7,7 +7,8 @@ Three things are collected, in this order, because each makes the next:
 * layers that no image of their repository names, once they are older than the grace: a push
   uploads its layers first and its manifest last. Whoever was told that a layer is there counts
   as having uploaded it (:data:`~ecr_emulator.registry.layers.PROMISE_AGE`);
-* blobs that no repository has as a layer. They have no grace: nobody could read them.
+* blobs that no repository has as a layer, and copies of blobs that are sealed by a key which none
+  of the blob's repositories has. They have no grace: nobody could read them.
 
 It is safe beside pushes. A layer goes, and an upload, in a transaction that looks once more. A
 blob goes while no upload can become it (:meth:`~ecr_emulator.blobs.store.BlobStore.collect`), its
@@ -27,12 +28,14 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, and_, delete, exists, func, select
 
-from ecr_emulator.blobs.store import BlobMissing, BlobStore, UploadBusy
+from ecr_emulator.blobs.store import BlobMissing, UploadBusy
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.locks import keep_others_from_writing
 from ecr_emulator.db.schema import blobs, image_layers, images, layers, repositories, uploads
 from ecr_emulator.jobs.worker import JobFunction
+from ecr_emulator.registry.blob_copies import BlobCopies
+from ecr_emulator.registry.repository_blobs import PLAIN, RepositoryBlobs
 
 logger = logging.getLogger(__name__)
 
@@ -68,10 +71,11 @@ class Garbage:
     """
 
     def __init__(
-        self, database: Database, blob_store: BlobStore, clock: Clock, grace: timedelta
+        self, database: Database, blobs: RepositoryBlobs, clock: Clock, grace: timedelta
     ) -> None:
         self._database = database
-        self._blobs = blob_store
+        self._blobs = blobs.folder
+        self._copies = BlobCopies(database, blobs)
         self._clock = clock
         self._grace = grace
 
@@ -103,7 +107,8 @@ class Garbage:
                 select(func.count(), func.coalesce(func.sum(blobs.c.size), 0)).where(~wanted)
             ).one()
         left = sum(1 for _ in self._left_uploads())
-        strays = [self._blobs.size(digest) or 0 for digest in self._stray_blobs()]
+        strays = [self._copy_size(*copy) for copy in self._stray_copies()]
+        strays += [self._copy_size(*copy) for copy in self._copies.unneeded()]
         return Collected(
             stale[0] + left,
             layer_count,
@@ -199,12 +204,14 @@ class Garbage:
     # -- blobs ------------------------------------------------------------------------------
 
     def _collect_blobs(self) -> tuple[int, int]:
-        candidates = [*self._unlinked_blobs(), *self._stray_blobs()]
+        strays = dict.fromkeys(digest for digest, _ in self._stray_copies())
+        candidates = [*self._unlinked_blobs(), *strays]
         sizes = [
             self._blobs.collect(digest, partial(self._forget_blob, digest)) for digest in candidates
         ]
         gone = [size for size in sizes if size is not None]
-        return len(gone), sum(gone)
+        copy_count, copy_bytes = self._copies.collect()
+        return len(gone) + copy_count, sum(gone) + copy_bytes
 
     def _forget_blob(self, digest: str) -> bool:
         """Take a blob that no repository has off the records; say whether it is off them."""
@@ -217,12 +224,19 @@ class Garbage:
         query = select(blobs.c.digest).where(_IS_UNLINKED)
         return self._database.reader().execute(query).scalars().all()
 
-    def _stray_blobs(self) -> Iterator[str]:
-        """Yield the blobs in the store that the database does not know."""
-        for batch in _batches(self._blobs.digests()):
-            query = select(blobs.c.digest).where(blobs.c.digest.in_(batch))
+    def _stray_copies(self) -> Iterator[tuple[str, str]]:
+        """Yield the copies of blobs in the store that the database does not know."""
+        for batch in _batches(self._blobs.copies()):
+            digests = {digest for digest, _ in batch}
+            query = select(blobs.c.digest).where(blobs.c.digest.in_(digests))
             known = set(self._database.reader().execute(query).scalars())
-            yield from (digest for digest in batch if digest not in known)
+            yield from (copy for copy in batch if copy[0] not in known)
+
+    def _copy_size(self, digest: str, name: str) -> int:
+        """Return the bytes of a copy, without what its sealing takes."""
+        if name == PLAIN:
+            return self._blobs.size(digest) or 0
+        return self._blobs.sealed_size(digest, name) or 0
 
 
 _IS_UNLINKED = ~exists().where(layers.c.digest == blobs.c.digest)

@@ -10,14 +10,16 @@ from typing import Any, BinaryIO
 
 from sqlalchemy import select
 
-from ecr_emulator.blobs.store import BlobMissing, BlobStore
+from ecr_emulator.blobs.store import BlobDamaged, BlobMissing
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
-from ecr_emulator.db.schema import layers, manifests
+from ecr_emulator.db.schema import layers, manifests, repositories
 from ecr_emulator.digests import is_digest
 from ecr_emulator.media_types import FOREIGN_LAYER_TYPES
+from ecr_emulator.registry.errors import KmsFailure
 from ecr_emulator.registry.images import Image, tags_of_images
 from ecr_emulator.registry.repository import Repository
+from ecr_emulator.registry.repository_blobs import RepositoryBlobs
 from ecr_emulator.registry.scan_findings import ScannedImage, basic_findings, enhanced_findings
 from ecr_emulator.registry.scan_results import (
     FAILED,
@@ -57,13 +59,13 @@ class ImageExaminer:
     def __init__(
         self,
         database: Database,
-        blob_store: BlobStore,
+        blobs: RepositoryBlobs,
         known: VulnerabilityDatabase,
         clock: Clock,
         limits: Limits | None = None,
     ) -> None:
         self._database = database
-        self._blobs = blob_store
+        self._blobs = blobs
         self._known = known
         self._clock = clock
         self._limits = limits or Limits()
@@ -127,26 +129,37 @@ class ImageExaminer:
             Layer(digest, partial(self._open_layer, image, digest))
             for digest in _layer_digests(manifest)
         ]
-        return read_inventory(opened, READERS if with_languages else SYSTEM_READERS, self._limits)
+        readers = READERS if with_languages else SYSTEM_READERS
+        try:
+            return read_inventory(opened, readers, self._limits)
+        except BlobDamaged:
+            raise LayerError("A layer of the image is damaged.") from None
 
     def _open_layer(self, image: Image, digest: str) -> BinaryIO:
         try:
             return self._open(image, digest)
         except BlobMissing:
             raise LayerError("A layer of the image is missing from the registry.") from None
+        except KmsFailure as error:
+            raise LayerError(f"A layer of the image cannot be decrypted: {error}") from None
 
     def _open(self, image: Image, digest: str) -> BinaryIO:
         """Open a blob of the image's repository: the store may have it for another's alone.
 
         :raises BlobMissing: the repository does not have it, as when the image is not wholly
             cached yet.
+        :raises BlobDamaged: it is not what was stored.
+        :raises KmsFailure: the key that seals it cannot be used.
         """
-        link = select(layers.c.digest).where(
-            layers.c.repository_id == image.repository_id, layers.c.digest == digest
+        link = (
+            select(repositories.c.kms_key)
+            .join(layers, layers.c.repository_id == repositories.c.id)
+            .where(repositories.c.id == image.repository_id, layers.c.digest == digest)
         )
-        if self._database.reader().execute(link).first() is None:
+        row = self._database.reader().execute(link).first()
+        if row is None:
             raise BlobMissing(digest)
-        return self._blobs.open(digest)
+        return self._blobs.open(self._blobs.key_id(row.kms_key), digest)
 
     def _manifest_and_tags(self, image: Image) -> tuple[dict[str, Any], tuple[str, ...]]:
         with self._database.read() as connection:
@@ -163,7 +176,7 @@ class ImageExaminer:
         try:
             with self._open(image, digest) as stream:
                 return _object(stream.read(_MAX_CONFIG))
-        except BlobMissing:
+        except (BlobMissing, BlobDamaged, KmsFailure):
             return {}
 
 

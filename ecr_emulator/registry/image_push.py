@@ -25,6 +25,7 @@ from ecr_emulator.db.upsert import put_row
 from ecr_emulator.digests import algorithm_of, digest_bytes, is_digest
 from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.creation_templates import repository_for_push
+from ecr_emulator.registry.encryption_keys import check_enabled
 from ecr_emulator.registry.errors import (
     ImageAlreadyExists,
     ImageDigestDoesNotMatch,
@@ -105,7 +106,7 @@ class ImagePush:
         :param digest: what the caller says its digest is.
         :param permit: of the one who pushes.
         :raises RepositoryNotFound: there is no such repository.
-        :raises KmsFailure: the encryption key of the template cannot be used.
+        :raises KmsFailure: the encryption key, or the template's, cannot be used.
         :raises InvalidParameter: manifest, tag or digest are not well-formed.
         :raises ImageDigestDoesNotMatch: the manifest has another digest than *digest*.
         :raises LayersNotFound, ReferencedImagesNotFound: the repository lacks what it names.
@@ -123,6 +124,8 @@ class ImagePush:
         manifest = parse_manifest(body, media_type)
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
+            if repository.kms_key is not None:
+                check_enabled(connection, repository.kms_key)
             return self.put_in(
                 connection, repository, manifest, actual, body, tag=tag, permit=permit
             )

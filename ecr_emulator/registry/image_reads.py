@@ -15,7 +15,8 @@ from ecr_emulator.db.engine import Database
 from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.schema import image_tags, images, manifests, repositories
 from ecr_emulator.digests import looks_like_digest
-from ecr_emulator.registry.errors import ImageNotFound
+from ecr_emulator.registry.encryption_keys import check_enabled
+from ecr_emulator.registry.errors import ImageNotFound, KmsFailure
 from ecr_emulator.registry.images import (
     ACTIVE,
     Image,
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 PULL_TIME_RESOLUTION = timedelta(seconds=60)
 
 INACCESSIBLE = "ImageInaccessible"
+KMS_ERROR = "KmsError"
 
 #: Manifests read for one page of referrers, in bytes together: annotations, which the answer
 #: repeats, may make each as large as a manifest can be.
@@ -68,7 +70,7 @@ _IN_REPOSITORY = (
 )
 _IMAGE_COLUMNS = len(images.c)
 _PULL = (
-    select(images, manifests.c.body)
+    select(images, repositories.c.kms_key, manifests.c.body)
     .select_from(repositories)
     .join(images, images.c.repository_id == repositories.c.id)
     .join(manifests, manifests.c.image_id == images.c.id)
@@ -87,6 +89,16 @@ _PULL_BY_TAG = HotQuery(
 )
 
 
+def _refusal_of_key(connection: Connection, repository: Repository) -> str | None:
+    """Return why nothing can be had of a repository by its key, or ``None``."""
+    try:
+        if repository.kms_key is not None:
+            check_enabled(connection, repository.kms_key)
+    except KmsFailure as error:
+        return error.message
+    return None
+
+
 class ImageReads:
     """Reads from the repositories of every registry."""
 
@@ -101,6 +113,7 @@ class ImageReads:
         as if it were not there.
 
         :raises RepositoryNotFound, ImageNotFound: there is none.
+        :raises KmsFailure: the repository's key is disabled.
         """
         query = _PULL_BY_DIGEST if image_id.digest is not None else _PULL_BY_TAG
         parameters = {
@@ -113,7 +126,10 @@ class ImageReads:
         if row is None:
             find_repository(self._database.reader(), key, name)
             raise ImageNotFound(image_id.digest, image_id.tag, name, key.account)
-        stored = StoredManifest(Image(*row[:_IMAGE_COLUMNS]), *row[_IMAGE_COLUMNS:])
+        kms_key = row[_IMAGE_COLUMNS]
+        if kms_key is not None:
+            check_enabled(self._database.reader(), kms_key)
+        stored = StoredManifest(Image(*row[:_IMAGE_COLUMNS]), *row[_IMAGE_COLUMNS + 1 :])
         if stored.image.status != ACTIVE:
             raise ImageNotFound(image_id.digest, image_id.tag, name, key.account)
         return stored
@@ -157,10 +173,14 @@ class ImageReads:
         failures: list[ImageFailure] = []
         with self._database.read() as connection:
             repository = find_repository(connection, key, name)
+            refusal = _refusal_of_key(connection, repository)
             for image_id in dict.fromkeys(image_ids):
                 image = find_or_fail(connection, repository, image_id)
                 if isinstance(image, ImageFailure):
                     failures.append(image)
+                    continue
+                if refusal is not None:
+                    failures.append(ImageFailure(image_id, KMS_ERROR, refusal))
                     continue
                 if image.status != ACTIVE:
                     # Code: API reference; reason: likeliest.

@@ -7,12 +7,14 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import BinaryIO
+from io import RawIOBase
+from typing import BinaryIO, cast
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ecr_emulator.arns import RegistryKey
-from ecr_emulator.blobs.store import BlobMissing, BlobStore
+from ecr_emulator.blobs.sealing import SealedFile
+from ecr_emulator.blobs.store import BlobDamaged, BlobMissing
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.hot_queries import HotQuery
@@ -31,6 +33,7 @@ from ecr_emulator.registry.errors import (
 from ecr_emulator.registry.images import ACTIVE
 from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.repository import Repository, find_repository
+from ecr_emulator.registry.repository_blobs import RepositoryBlobs
 from ecr_emulator.storage_failure import StorageFailure
 
 #: Who is told that a layer is there may go on to push an image that names it. So a layer that is
@@ -46,10 +49,14 @@ UNAVAILABLE = "UNAVAILABLE"
 
 @dataclass(frozen=True, slots=True)
 class Layer:
-    """A blob that a repository links to; the size is in bytes."""
+    """A blob that a repository links to; the size is in bytes.
+
+    :ivar key_id: the key that the repository's blobs are sealed by; ``None`` for plain ones.
+    """
 
     digest: str
     size: int
+    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +85,17 @@ class _Link:
     repository_id: int
     size: int
     linked_at: datetime
+    kms_key: str | None
 
 
-_LINKS = select(layers.c.repository_id, blobs.c.size, layers.c.linked_at).select_from(
-    layers.join(blobs, blobs.c.digest == layers.c.digest)
+_LINKS = (
+    select(layers.c.repository_id, blobs.c.size, layers.c.linked_at, repositories.c.kms_key)
+    .select_from(layers)
+    .join(blobs, blobs.c.digest == layers.c.digest)
+    .join(repositories, repositories.c.id == layers.c.repository_id)
 )
 _FIND = HotQuery(
-    _LINKS.join(repositories, repositories.c.id == layers.c.repository_id).where(
+    _LINKS.where(
         layers.c.digest == bindparam("digest"),
         repositories.c.account == bindparam("account"),
         repositories.c.region == bindparam("region"),
@@ -120,10 +131,10 @@ class Layers:
     """The layers of every repository."""
 
     def __init__(
-        self, database: Database, blob_store: BlobStore, settings: AccountSettings, clock: Clock
+        self, database: Database, blobs: RepositoryBlobs, settings: AccountSettings, clock: Clock
     ) -> None:
         self._database = database
-        self._blobs = blob_store
+        self._blobs = blobs
         self._settings = settings
         self._clock = clock
 
@@ -132,7 +143,7 @@ class Layers:
 
         :raises RepositoryNotFound, LayersNotFound: there is none.
         """
-        return Layer(digest, self._find(key, name, digest).size)
+        return self._layer(digest, self._find(key, name, digest))
 
     def promise(self, key: RegistryKey, name: str, digest: str) -> Layer:
         """Return a layer of the repository *name* to somebody who may push an image with it.
@@ -143,7 +154,7 @@ class Layers:
         :raises RepositoryNotFound, LayersNotFound: there is none.
         """
         link = self._find(key, name, digest)
-        layer = Layer(digest, link.size)
+        layer = self._layer(digest, link)
         if not self._is_stored(layer):
             raise LayersNotFound.for_download(digest, name, key.account)
         self._keep(link.repository_id, [(digest, link.linked_at)])
@@ -162,9 +173,12 @@ class Layers:
             raise LayersNotFound.for_download(digest, name, key.account)
         return _Link(*row)
 
+    def _layer(self, digest: str, link: _Link) -> Layer:
+        return Layer(digest, link.size, self._blobs.key_id(link.kms_key))
+
     def _is_stored(self, layer: Layer) -> bool:
         """Say whether the store has the layer's bytes, as far as their number tells."""
-        return self._blobs.size(layer.digest) == layer.size
+        return self._blobs.size(layer.key_id, layer.digest) == layer.size
 
     def _keep(self, repository_id: int, linked: Iterable[tuple[str, datetime]]) -> None:
         """Make those layers of a repository new that are old, given when they were linked."""
@@ -183,16 +197,22 @@ class Layers:
         """Open the bytes of a layer of the repository *name* for reading; the file can seek.
 
         :raises RepositoryNotFound, LayersNotFound: it went since it was found.
-        :raises ServerFailure: the store has lost them, or some of them.
+        :raises ServerFailure: the store has lost them, or some of them; of sealed ones also from
+            reading: they are damaged.
+        :raises KmsFailure: the key that seals them cannot be used.
         """
         try:
-            file = self._blobs.open(layer.digest)
+            file = self._blobs.open(layer.key_id, layer.digest)
         except BlobMissing:
             self._find(key, name, layer.digest)
             raise _lost(layer.digest) from None
+        except BlobDamaged as error:
+            raise _damaged(layer.digest, error) from None
         if file.seek(0, os.SEEK_END) != layer.size:
             file.close()
             raise _lost(layer.digest)
+        if isinstance(file, SealedFile):
+            return cast(BinaryIO, _SealedLayer(file, layer.digest))
         return file
 
     def check_downloadable(self, key: RegistryKey, name: str, digest: str) -> Layer:
@@ -230,7 +250,7 @@ class Layers:
                     failures.append(failure)
                     continue
                 link = _link(connection, repository, digest)
-                if link is None or not self._is_stored(Layer(digest, link.size)):
+                if link is None or not self._is_stored(self._layer(digest, link)):
                     found.append(LayerAvailability(digest, UNAVAILABLE))
                     continue
                 use = _use(connection, repository, digest)
@@ -278,9 +298,9 @@ class Layers:
                 target.kms_key,
             )
             link = _link(connection, source, digest) if alike else None
-            if link is None or not self._is_stored(Layer(digest, link.size)):
+            if link is None or not self._is_stored(self._layer(digest, link)):
                 return False
-            link_blob(connection, target.id, Layer(digest, link.size), self._clock.now())
+            link_blob(connection, target.id, self._layer(digest, link), self._clock.now())
         return True
 
     def delete(self, key: RegistryKey, name: str, digest: str) -> None:
@@ -300,6 +320,30 @@ class Layers:
                     layers.c.repository_id == repository.id, layers.c.digest == digest
                 )
             )
+
+
+class _SealedLayer(RawIOBase):
+    """The bytes of a sealed layer: what is damaged is found as it is read.
+
+    :raises ServerFailure: from reading: the bytes are not what was stored.
+    """
+
+    def __init__(self, file: SealedFile, digest: str) -> None:
+        super().__init__()
+        self._file = file
+        self._digest = digest
+        self.seek = file.seek  # type: ignore[method-assign]
+        self.tell = file.tell  # type: ignore[method-assign]
+
+    def read(self, size: int | None = -1) -> bytes:
+        try:
+            return self._file.read(size)
+        except BlobDamaged as error:
+            raise _damaged(self._digest, error) from None
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 class LayerInUse(RegistryError):
@@ -328,6 +372,10 @@ def _lost(digest: str) -> ServerFailure:
     return ServerFailure(
         f"The bytes of the layer with digest '{digest}' are missing from the registry's storage"
     )
+
+
+def _damaged(digest: str, error: BlobDamaged) -> ServerFailure:
+    return ServerFailure(f"The bytes of the layer with digest '{digest}' are damaged: {error}")
 
 
 def _failure(digest: str) -> LayerFailure | None:

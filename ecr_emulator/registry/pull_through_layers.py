@@ -5,7 +5,6 @@ from __future__ import annotations
 from sqlalchemy import bindparam, select
 
 from ecr_emulator.arns import RegistryKey
-from ecr_emulator.blobs.store import BlobStore
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import image_layers, images, manifests, repositories
@@ -18,12 +17,13 @@ from ecr_emulator.registry.manifests import parse_manifest
 from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.pull_through_errors import UpstreamLayerFailure
 from ecr_emulator.registry.repository import find_repository
+from ecr_emulator.registry.repository_blobs import RepositoryBlobs
 from ecr_emulator.registry.upstream_sources import SecretMissing, UpstreamSources
 from ecr_emulator.registry.upstream_turns import turn_id
 
 #: The manifest of an image that names a layer, and its media type.
 _NAMING = (
-    select(manifests.c.body, images.c.media_type)
+    select(manifests.c.body, images.c.media_type, repositories.c.kms_key)
     .select_from(repositories)
     .join(images, images.c.repository_id == repositories.c.id)
     .join(image_layers, image_layers.c.image_id == images.c.id)
@@ -45,7 +45,7 @@ class PullThroughLayers:
     def __init__(
         self,
         database: Database,
-        blobs: BlobStore,
+        blobs: RepositoryBlobs,
         layers: Layers,
         imports: ImageImports,
         sources: UpstreamSources,
@@ -56,7 +56,8 @@ class PullThroughLayers:
         self._imports = imports
         self._sources = sources
         self._clock = clock
-        self._arriving = ArrivingLayers(blobs)
+        self._blobs = blobs
+        self._arriving = ArrivingLayers()
 
     def get(
         self, key: RegistryKey, name: str, digest: str, permit: Permit | None
@@ -68,6 +69,7 @@ class PullThroughLayers:
             repository name it.
         :raises UpstreamLayerFailure: the upstream does not give it.
         :raises ServerFailure: it cannot be stored.
+        :raises KmsFailure: the key that is to seal it cannot be used.
         """
         try:
             return self._layers.get(key, name, digest)
@@ -117,11 +119,16 @@ class PullThroughLayers:
             upstream = self._sources.repository(key, source)
         except SecretMissing:
             raise UpstreamLayerFailure(None) from None
+        key_id = self._blobs.key_id(row.kms_key)
+        if key_id is not None:
+            self._blobs.keys.prepare_alone(key_id)
         return Order(
             layer,
             turn_id("layer", key.account, key.region, name, digest),
+            self._blobs.store(key_id),
             open=lambda: upstream.blob(digest, size),
             is_stored=lambda: self._is_stored(key, name, digest),
+            open_stored=lambda: self._blobs.open(key_id, digest),
             store=lambda: self._store(key, name, layer),
         )
 

@@ -7,6 +7,7 @@ what is allowed, which repository is made, and what becomes of tags is the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 
 from sqlalchemy import Connection, delete
 
@@ -32,6 +33,7 @@ from ecr_emulator.registry.replication_outcomes import Outcome
 from ecr_emulator.registry.replication_queue import Route
 from ecr_emulator.registry.replication_source import Original, source_layers
 from ecr_emulator.registry.repository import Repository, find_repository
+from ecr_emulator.registry.repository_blobs import OtherKey, RepositoryBlobs
 from ecr_emulator.registry.resource_tags import tags_of
 from ecr_emulator.registry.scan_queue import ScanQueue
 
@@ -46,9 +48,15 @@ class ImageArrivals:
     announces = False
 
     def __init__(
-        self, database: Database, scans: ScanQueue, clock: Clock, on_arrival: ReplicationHook
+        self,
+        database: Database,
+        blobs: RepositoryBlobs,
+        scans: ScanQueue,
+        clock: Clock,
+        on_arrival: ReplicationHook,
     ) -> None:
         self._database = database
+        self._blobs = blobs
         self._on_arrival = on_arrival
         self._scans = scans
         self._clock = clock
@@ -73,13 +81,36 @@ class ImageArrivals:
     ) -> None:
         """Copy an image that this installation has: blobs are kept once for all registries.
 
+        Only where another key seals the destination's blobs, they are copied too, before the
+        transaction, so that nobody is kept from writing meanwhile.
+
         :param conclude: called in the transaction.
         :param pushed_tag: not looked at; it is *conclude* that tells of it.
         :raises RegistryError: it cannot arrive.
         """
+        with ExitStack() as copies:
+            try:
+                self._receive(route, original, tag, conclude)
+                return
+            except OtherKey as other:
+                lacking = other
+            for layer in lacking.layers:
+                copies.enter_context(self._blobs.copied_layer(layer, lacking))
+            self._receive(route, original, tag, conclude)
+
+    def _receive(
+        self,
+        route: Route,
+        original: Original,
+        tag: str | None,
+        conclude: Callable[[Connection], None],
+    ) -> None:
         with self._database.write() as connection:
             # Looked up in here: the source may have lost it since, and its blobs with it.
             linked = source_layers(connection, route, original.digest)
+            source = find_repository(connection, route.source, route.repository_name)
+            destination = self.destination(connection, route)
+            self._blobs.check_copies(linked, source.kms_key, destination.kms_key)
             self.arrive(connection, route, original, tag, linked=linked)
             conclude(connection)
 

@@ -13,6 +13,7 @@ from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import images, repositories
 from ecr_emulator.quotas import ServiceQuotas
+from ecr_emulator.registry.encryption_keys import check_enabled
 from ecr_emulator.registry.errors import (
     InvalidParameter,
     KmsFailure,
@@ -86,6 +87,8 @@ class Repositories:
         )
         try:
             with self._database.write() as connection:
+                if kms_key is not None:
+                    check_enabled(connection, kms_key)
                 connection.execute(statement)
                 # Counted after the insert, so that an existing repository is named first.
                 quota = self._quotas.of(key).repositories_per_registry

@@ -16,8 +16,8 @@ from sqlalchemy import Connection, bindparam, delete, insert, select, update
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.blobs.store import (
+    BlobDamaged,
     BlobMissing,
-    BlobStore,
     DigestMismatch,
     Progress,
     StorageFull,
@@ -44,6 +44,7 @@ from ecr_emulator.registry.errors import (
 from ecr_emulator.registry.layers import Layer, link_blob
 from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.repository import find_repository
+from ecr_emulator.registry.repository_blobs import RepositoryBlobs
 
 #: What InitiateLayerUpload recommends (user guide, "Maximum layer part size"), in bytes.
 PART_SIZE = 10 * 1024 * 1024
@@ -59,6 +60,7 @@ class Upload:
     :ivar progress: how many bytes it has, and their digest.
     :ivar smallest_part_size: of the parts that another part followed, the smallest, in bytes.
     :ivar parts: how many parts have come.
+    :ivar key_id: the key that they are sealed by; ``None`` for plain ones.
     """
 
     id: str
@@ -67,6 +69,7 @@ class Upload:
     last_part_size: int | None = None
     smallest_part_size: int | None = None
     parts: int = 0
+    key_id: str | None = None
 
     def grown(self, progress: Progress) -> Upload:
         """Return the upload after one more part."""
@@ -99,7 +102,7 @@ class Uploads:
     """The uploads to every repository."""
 
     def __init__(
-        self, database: Database, blobs: BlobStore, quotas: ServiceQuotas, clock: Clock
+        self, database: Database, blobs: RepositoryBlobs, quotas: ServiceQuotas, clock: Clock
     ) -> None:
         self._database = database
         self._blobs = blobs
@@ -111,13 +114,16 @@ class Uploads:
 
         :param permit: asked before that; ``None`` for ECR's own uploads.
         :raises RepositoryNotFound: there is no such repository.
-        :raises KmsFailure: the encryption key of the template cannot be used.
+        :raises KmsFailure: the encryption key cannot be used.
         """
         upload_id = str(uuid.uuid4())
         now = self._clock.now()
         # Only a completed upload has to outlive a power cut; others can be begun again.
         with self._database.write(lasting=False) as connection:
             repository = repository_for_push(connection, key, name, now, permit)
+            key_id = self._blobs.key_id(repository.kms_key)
+            if key_id is not None:
+                self._blobs.keys.prepare(connection, key_id)
             connection.execute(
                 insert(uploads).values(
                     id=upload_id,
@@ -127,11 +133,12 @@ class Uploads:
                     size=_EMPTY.size,
                     digest=_EMPTY.digest,
                     parts=0,
+                    key_id=key_id,
                 )
             )
             with _as_registry_errors(key, name, upload_id):
-                self._blobs.start_upload(upload_id)
-        return Upload(upload_id, repository.id, _EMPTY)
+                self._blobs.folder.start_upload(upload_id)
+        return Upload(upload_id, repository.id, _EMPTY, key_id=key_id)
 
     def get(self, key: RegistryKey, name: str, upload_id: str) -> Upload:
         """Return an upload.
@@ -157,6 +164,7 @@ class Uploads:
         :raises InvalidLayerPart: it is not.
         :raises LimitExceeded: the layer would be larger, or have more parts, than it may.
         :raises RepositoryNotFound, UploadNotFound, UploadBusyError: the upload cannot be had.
+        :raises KmsFailure: the key that seals it cannot be used.
         """
         with self._held(key, name, upload_id) as (upload, writer):
             self._check_first_byte(key, name, upload, first_byte)
@@ -169,7 +177,7 @@ class Uploads:
             with self._database.write(lasting=False) as connection:
                 if not self._store(connection, upload):
                     # The repository was deleted meanwhile, and took the upload along.
-                    self._blobs.discard_upload(upload_id)
+                    self._blobs.folder.discard_upload(upload_id)
                     raise self._missing(connection, key, name, upload_id)
         return upload
 
@@ -192,7 +200,7 @@ class Uploads:
         try:
             return self.complete(key, name, upload.id, [digest], chunks=chunks, allow_empty=True)
         except BaseException:
-            self._blobs.discard_upload(upload.id)
+            self._blobs.folder.discard_upload(upload.id)
             with self._database.write() as connection:
                 connection.execute(delete(uploads).where(uploads.c.id == upload.id))
             raise
@@ -220,6 +228,7 @@ class Uploads:
         :raises EmptyUpload, LayerPartTooSmall, InvalidLayerPart: the upload breaks a rule.
         :raises LimitExceeded: the layer would be larger than it may be.
         :raises RepositoryNotFound, UploadNotFound, UploadBusyError: it cannot be had.
+        :raises KmsFailure: the key that seals it cannot be used.
         """
         with self._held(key, name, upload_id) as (upload, writer):
             self._check_first_byte(key, name, upload, first_byte)
@@ -250,10 +259,12 @@ class Uploads:
 
         :raises RepositoryNotFound, UploadNotFound, UploadBusyError: it cannot be had.
         """
-        with self._held(key, name, upload_id):
+        self._find(self._database.reader(), key, name, upload_id)
+        # It takes no key to drop what it seals.
+        with _as_registry_errors(key, name, upload_id), self._blobs.folder.upload(upload_id):
             with self._database.write() as connection:
                 connection.execute(delete(uploads).where(uploads.c.id == upload_id))
-            self._blobs.discard_upload(upload_id)
+            self._blobs.folder.discard_upload(upload_id)
 
     @contextmanager
     def _held(
@@ -261,9 +272,9 @@ class Uploads:
     ) -> Iterator[tuple[Upload, UploadWriter]]:
         """Hold an upload for this request, and read how far it has come while it is held."""
         upload = self._find(self._database.reader(), key, name, upload_id)
-        with _as_registry_errors(key, name, upload_id), self._blobs.upload(upload_id) as writer:
-            upload = self._find(self._database.reader(), key, name, upload_id)
-            yield upload, writer
+        store = self._blobs.store(upload.key_id)
+        with _as_registry_errors(key, name, upload_id), store.upload(upload_id) as writer:
+            yield self._find(self._database.reader(), key, name, upload_id), writer
 
     @staticmethod
     @contextmanager
@@ -329,6 +340,7 @@ class Uploads:
             row.last_part_size,
             row.smallest_part_size,
             row.parts,
+            row.key_id,
         )
 
     @staticmethod
@@ -359,7 +371,7 @@ def _as_registry_errors(key: RegistryKey, name: str, upload_id: str) -> Iterator
         yield
     except UploadBusy:
         raise UploadBusyError(upload_id) from None
-    except BlobMissing:
+    except (BlobMissing, BlobDamaged):
         raise UploadNotFound(upload_id, name, key.account) from None
     except StorageFull as error:
         raise ServerFailure(f"The registry's storage cannot take more data: {error}") from None

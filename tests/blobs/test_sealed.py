@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ecr_emulator.blobs import sealing
 from ecr_emulator.blobs.filesystem import FilesystemBlobStore
-from ecr_emulator.blobs.sealed import SealedBlobStore, sealed_size
+from ecr_emulator.blobs.sealed import SealedBlobStore
 from ecr_emulator.blobs.sealing import CHUNK, HEADER_SIZE, SLOT_SIZE
 from ecr_emulator.blobs.store import BlobDamaged, BlobMissing, Progress
 from ecr_emulator.digests import digest_bytes
@@ -259,11 +259,11 @@ class TestOnTheDisk:
         for view in (other, folder):
             put(view, b"abc")
         assert set(folder.copies()) == {(digest, name) for name in ("", "a" * 16, "b" * 16)}
-        assert sealed_size(folder, digest, "a" * 16) == 3
-        assert folder.collect_copy(digest, "a" * 16, lambda: True) == sealing.file_size(3)
+        assert folder.sealed_size(digest, "a" * 16) == 3
+        assert folder.collect_copies(digest, ["a" * 16], lambda: True) == 3
         assert set(folder.copies()) == {(digest, ""), (digest, "b" * 16)}
         assert read(other, digest) == read(folder, digest) == b"abc"
-        assert folder.collect(digest, lambda: True) == 3 + sealing.file_size(3)
+        assert folder.collect(digest, lambda: True) == 3 + 3
         assert list(folder.copies()) == []
 
 

@@ -352,7 +352,7 @@ class TestPush:
         expected = ("KmsException", "Invalid arn eu-west-1")
         assert refusal(ecr.initiate_layer_upload, repositoryName="team/app") == expected
         response = oci.request("POST", "/v2/team/app/blobs/uploads/")
-        assert response.status_code == 400
+        assert response.status_code == 403
         assert repositories(ecr) == []
 
     def test_a_template_does_not_touch_what_is_there(self, ecr: Any, oci: OciCaller) -> None:

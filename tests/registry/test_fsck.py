@@ -27,6 +27,7 @@ from ecr_emulator.registry.fsck import (
     UNREADABLE,
     StoreCheck,
 )
+from ecr_emulator.registry.repository_blobs import open_blobs
 from tests.support.app import ACCOUNT, App, OciCaller
 from tests.support.images import Blob, Image, make_image, sha256
 
@@ -37,11 +38,12 @@ class Store:
     def __init__(self, app: App) -> None:
         self.folder = app.folder
         self.database = Database(app.settings.database_url)
-        self.blobs = FilesystemBlobStore(app.folder)
+        self.repository_blobs = open_blobs(app.folder, self.database, app.clock)
+        self.blobs = self.repository_blobs.folder
 
     def check(self, *, repair: bool = False) -> list[tuple[str, str]]:
         """Return the kind and subject of every fault; a repair must have mended those it can."""
-        faults = list(StoreCheck(self.database, self.blobs).run(repair=repair))
+        faults = list(StoreCheck(self.database, self.repository_blobs).run(repair=repair))
         for fault in faults:
             assert fault.repaired is (repair and fault.kind in MENDED), fault
         return [(fault.kind, fault.what) for fault in faults]
@@ -116,7 +118,7 @@ def flip(path: Path) -> None:
 def test_a_sound_store(store: Store, oci: OciCaller, repository: str, image: Image) -> None:
     oci.expect(202, "PATCH", oci.start_upload(repository), b"abc")
     oci.push_blob(repository, b"abc")
-    check = StoreCheck(store.database, store.blobs)
+    check = StoreCheck(store.database, store.repository_blobs)
     assert list(check.run()) == list(check.run(repair=True)) == []
     assert (check.blobs, check.bytes) == (2 * (len(image.blobs) + 1), 2 * (image.size + 3))
 
@@ -176,13 +178,13 @@ def test_a_push_between_the_look_and_the_repair(
     store: Store, oci: OciCaller, repository: str, image: Image, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     flip(store.path(image.config.digest))
-    collect = store.blobs.collect
+    collect = store.blobs.collect_copies
 
     def push_and_collect(*args: Any) -> int | None:
         oci.push_blob(repository, image.config.data)
         return collect(*args)
 
-    monkeypatch.setattr(store.blobs, "collect", push_and_collect)
+    monkeypatch.setattr(store.blobs, "collect_copies", push_and_collect)
     assert store.check(repair=True) == []
     pull(oci, repository, image)
 

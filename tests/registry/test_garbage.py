@@ -21,6 +21,7 @@ from ecr_emulator.blobs.filesystem import FilesystemBlobStore
 from ecr_emulator.db import schema
 from ecr_emulator.db.engine import Database
 from ecr_emulator.registry.garbage import EVERY, Collected, Garbage
+from ecr_emulator.registry.repository_blobs import open_blobs
 from tests.support.app import App, OciCaller
 from tests.support.images import make_image, make_layer, manifest_of
 
@@ -36,8 +37,9 @@ class Store:
     def __init__(self, app: App, grace: timedelta = GRACE) -> None:
         self.app = app
         self.database = Database(app.settings.database_url)
-        self._blobs = FilesystemBlobStore(app.folder)
-        self.garbage = Garbage(self.database, self._blobs, app.clock, grace)
+        blobs = open_blobs(app.folder, self.database, app.clock)
+        self._blobs = blobs.folder
+        self.garbage = Garbage(self.database, blobs, app.clock, grace)
 
     def collect(self, after: timedelta = timedelta(0)) -> Collected:
         """Collect once the clock has gone forward; the dry run must have foretold it."""

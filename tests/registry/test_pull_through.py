@@ -21,11 +21,11 @@ from typing import Any
 
 import pytest
 
-from ecr_emulator.blobs.filesystem import FilesystemBlobStore
 from ecr_emulator.db.engine import Database
 from ecr_emulator.registry.event_log import EventLog
 from ecr_emulator.registry.event_queue import DeliveryQueue
 from ecr_emulator.registry.fsck import StoreCheck
+from ecr_emulator.registry.repository_blobs import open_blobs
 from tests.aws.ecr.test_creation_templates import create as create_template
 from tests.support.app import ACCOUNT, REGION, STRANGER, App, OciCaller
 from tests.support.fake_upstream import FakeUpstream
@@ -358,9 +358,9 @@ class TestWhatWaitsForTheWhole:
     def test_it_is_no_damage(self, app: App, oci: OciCaller, image: Image) -> None:
         oci.expect(200, "GET", "/v2/quay/team/app/manifests/1")
         database = Database(app.settings.database_url, durability="relaxed")
-        store = FilesystemBlobStore(app.folder, durability="relaxed")
         try:
-            assert list(StoreCheck(database, store).run()) == []
+            blobs = open_blobs(app.folder, database, app.clock)
+            assert list(StoreCheck(database, blobs).run()) == []
         finally:
             database.close()
 

@@ -20,9 +20,10 @@ from pathlib import Path
 import urllib3
 from botocore.exceptions import HTTPClientError
 
-from ecr_emulator.blobs.filesystem import FilesystemBlobStore
+from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.registry.fsck import STRAY, StoreCheck
+from ecr_emulator.registry.repository_blobs import open_blobs
 from tests.clients.caller import Caller
 from tests.support.images import OCI_CONFIG, OCI_LAYER, OCI_MANIFEST, Blob, manifest_of, sha256
 from tests.support.oci_client import OciClient
@@ -357,9 +358,9 @@ class KillLoop:
     def _expect_sound_store(self) -> None:
         """Nothing but garbage may be left of what was cut short, each blob stored once."""
         database = Database(f"sqlite:///{self.folder / 'data' / 'registry.sqlite3'}")
-        store = FilesystemBlobStore(self.folder / "data")
+        blobs = open_blobs(self.folder / "data", database, Clock())
         try:
-            faults = [one for one in StoreCheck(database, store).run() if one.kind != STRAY]
+            faults = [one for one in StoreCheck(database, blobs).run() if one.kind != STRAY]
         finally:
             database.close()
         if faults:

@@ -130,6 +130,15 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("account", "region", "path", name=op.f("pk_creation_templates")),
     )
     op.create_table(
+        "encryption_keys",
+        sa.Column(
+            "id", sa.String().with_variant(sa.String(collation="C"), "postgresql"), nullable=False
+        ),
+        sa.Column("is_disabled", sa.Boolean(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_encryption_keys")),
+    )
+    op.create_table(
         "event_targets",
         sa.Column(
             "target",
@@ -497,6 +506,24 @@ def upgrade() -> None:
         )
 
     op.create_table(
+        "encryption_key_versions",
+        sa.Column(
+            "key_id",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=False,
+        ),
+        sa.Column("version", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("material", sa.LargeBinary(), nullable=False),
+        sa.Column("created_at", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["key_id"],
+            ["encryption_keys.id"],
+            name=op.f("fk_encryption_key_versions_key_id_encryption_keys"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("key_id", "version", name=op.f("pk_encryption_key_versions")),
+    )
+    op.create_table(
         "event_deliveries",
         sa.Column(
             "target",
@@ -730,6 +757,11 @@ def upgrade() -> None:
         sa.Column("last_part_size", sa.BigInteger(), nullable=True),
         sa.Column("smallest_part_size", sa.BigInteger(), nullable=True),
         sa.Column("parts", sa.Integer(), nullable=False),
+        sa.Column(
+            "key_id",
+            sa.String().with_variant(sa.String(collation="C"), "postgresql"),
+            nullable=True,
+        ),
         sa.ForeignKeyConstraint(
             ["repository_id"],
             ["repositories.id"],
@@ -1036,6 +1068,7 @@ def downgrade() -> None:
         batch_op.drop_index(batch_op.f("ix_event_deliveries_event_id"))
 
     op.drop_table("event_deliveries")
+    op.drop_table("encryption_key_versions")
     with op.batch_alter_table("backfill_items", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_backfill_items_backfill_id_id"))
 
@@ -1065,6 +1098,7 @@ def downgrade() -> None:
 
     op.drop_table("events")
     op.drop_table("event_targets")
+    op.drop_table("encryption_keys")
     op.drop_table("creation_templates")
     op.drop_table("blobs")
     op.drop_table("backfills")
