@@ -19,6 +19,8 @@ IMAGE_ACTION = "ECR Image Action"
 REFERRER_ACTION = "ECR Referrer Action"
 IMAGE_SCAN = "ECR Image Scan"
 SCAN_RESOURCE_CHANGE = "ECR Scan Resource Change"
+#: Amazon Inspector's.
+INSPECTOR_SCAN = "Inspector2 Scan"
 REPLICATION_ACTION = "ECR Replication Action"
 PULL_THROUGH_CACHE_ACTION = "ECR Pull Through Cache Action"
 API_CALL = "AWS API Call via CloudTrail"

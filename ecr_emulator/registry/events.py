@@ -15,6 +15,7 @@ from ecr_emulator.db.schema import repositories
 from ecr_emulator.registry.event_bodies import (
     IMAGE_ACTION,
     IMAGE_SCAN,
+    INSPECTOR_SCAN,
     PULL_THROUGH_CACHE_ACTION,
     REFERRER_ACTION,
     REPLICATION_ACTION,
@@ -31,7 +32,8 @@ from ecr_emulator.registry.replication_outcomes import Outcome
 from ecr_emulator.registry.replication_queue import Route
 from ecr_emulator.registry.repository import Repository
 from ecr_emulator.registry.scan_results import ScanResult
-from ecr_emulator.registry.scanning_rules import BASIC, ENHANCED, ScanningConfiguration
+from ecr_emulator.registry.scanning_configurations import scanning_configuration
+from ecr_emulator.registry.scanning_rules import ENHANCED, ScanningConfiguration
 
 #: Repositories in one event; EventBridge takes no event of more than 256 KB (its quotas).
 _REPOSITORIES_PER_EVENT = 100
@@ -112,12 +114,19 @@ class RegistryEvents:
         image: Image,
         scan_type: str,
         result: ScanResult,
+        is_first: bool,
     ) -> None:
         """Tell of a basic scan that was completed, or failed.
 
-        Of enhanced scans it is Amazon Inspector that tells (user guide, "EventBridge events").
+        Of enhanced scans it is Amazon Inspector that tells, and only of the first of an image
+        (user guide, "EventBridge events sent for enhanced scanning in Amazon ECR"). Its events of
+        each single finding are not emitted here.
         """
-        if scan_type != BASIC or repository.key.is_public:
+        if repository.key.is_public:
+            return
+        if scan_type == ENHANCED:
+            if is_first:
+                self._initial_scan(connection, repository, image, result)
             return
         detail = {
             "scan-status": "COMPLETE" if result.status == "COMPLETE" else "FAILED",
@@ -127,6 +136,27 @@ class RegistryEvents:
             "image-tags": tags_of_images(connection, [image.id]).get(image.id, []),
         }
         self._log.record(connection, Event(repository.key, IMAGE_SCAN, detail, (repository.arn,)))
+
+    def _initial_scan(
+        self, connection: Connection, repository: Repository, image: Image, result: ScanResult
+    ) -> None:
+        if scanning_configuration(connection, repository.key).scan_type != ENHANCED:
+            # What a test wants to be found, should the registry ever scan so.
+            return
+        counts = result.severity_counts
+        # The levels that the sample tells apart.
+        levels = {name: counts.get(name, 0) for name in ("CRITICAL", "HIGH", "MEDIUM")}
+        detail = {
+            "scan-status": "INITIAL_SCAN_COMPLETE",
+            "repository-name": repository.arn,
+            "finding-severity-counts": {**levels, "TOTAL": sum(counts.values())},
+            "image-digest": image.digest,
+            "image-tags": tags_of_images(connection, [image.id]).get(image.id, []),
+        }
+        event = Event(
+            repository.key, INSPECTOR_SCAN, detail, (repository.arn,), source="aws.inspector2"
+        )
+        self._log.record(connection, event)
 
     def scanning_changed(
         self,

@@ -96,8 +96,8 @@ class ScanPins:
                     status=result.status,
                     description=result.description,
                 )
-                write_result(connection, image.id, scan_type, result, now)
-                self._on_end(connection, repository, image, scan_type, result)
+                is_first = write_result(connection, image.id, scan_type, result, now)
+                self._on_end(connection, repository, image, scan_type, result, is_first)
         return True
 
 

@@ -27,8 +27,9 @@ UNSUPPORTED_DESCRIPTION = (
 )
 
 
-#: Told of an image's scan by a type of scanning that ended, in the transaction of the result.
-ScanHook = Callable[[Connection, Repository, Image, str, "ScanResult"], None]
+#: Told of an image's scan by a type of scanning that ended, in the transaction of the result, and
+#: whether it is the first that was completed.
+ScanHook = Callable[[Connection, Repository, Image, str, "ScanResult", bool], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +71,15 @@ def unsupported(scan_type: str) -> ScanResult:
 
 def write_result(
     connection: Connection, image_id: int, scan_type: str, result: ScanResult, now: datetime
-) -> None:
+) -> bool:
     """Write down how the last scan of an image ended; what the one before found goes.
 
     A scan that failed leaves the findings of the last one that was completed.
+
+    :returns: whether it is the first that was completed.
     """
     of_scan = (image_scans.c.image_id == image_id, image_scans.c.scan_type == scan_type)
+    before = connection.execute(select(image_scans.c.completed_at).where(*of_scan)).scalar()
     values: dict[str, Any] = {"status": result.status, "description": result.description}
     if result.status == COMPLETE:
         values.update(
@@ -107,6 +111,7 @@ def write_result(
                 ],
             )
     connection.execute(update(image_scans).where(*of_scan).values(**values))
+    return before is None and result.status == COMPLETE
 
 
 def _first_observed(

@@ -82,15 +82,7 @@ class ScanWork:
         result = ScanResult(FAILED, "The scan failed: see the emulator's log.")
         with self._database.write() as connection:
             if _is_last(connection, payload):
-                write_result(
-                    connection,
-                    payload["image_id"],
-                    payload["scan_type"],
-                    result,
-                    self._clock.now(),
-                )
-                image, repository = _image(connection, payload["image_id"])
-                self._on_end(connection, repository, image, payload["scan_type"], result)
+                self._end(connection, payload, *_image(connection, payload["image_id"]), result)
 
     def scan_image(self, payload: dict[str, Any]) -> None:
         """Scan an image and write down what that came to."""
@@ -104,8 +96,19 @@ class ScanWork:
             result = self._examiner.examine(repository, image, scan_type)
         with self._database.write() as connection:
             if _is_last(connection, payload):
-                write_result(connection, image_id, scan_type, result, self._clock.now())
-                self._on_end(connection, repository, image, scan_type, result)
+                self._end(connection, payload, image, repository, result)
+
+    def _end(
+        self,
+        connection: Connection,
+        payload: dict[str, Any],
+        image: Image,
+        repository: Repository,
+        result: ScanResult,
+    ) -> None:
+        scan_type, now = payload["scan_type"], self._clock.now()
+        is_first = write_result(connection, image.id, scan_type, result, now)
+        self._on_end(connection, repository, image, scan_type, result, is_first)
 
     def enrol_images(self, payload: dict[str, Any]) -> None:
         """Begin enhanced scanning of a registry's images that were pushed not long ago."""

@@ -24,6 +24,7 @@ from tests.support.images import (
     make_image,
     make_index,
 )
+from tests.support.rootfs import debian, image_of
 
 ELSEWHERE = "eu-west-1"
 EMPTY = Blob("application/vnd.oci.empty.v1+json", b"{}")
@@ -225,6 +226,38 @@ def test_a_scan_that_fails(app: App, ecr: Any, oci: OciCaller, image: Image) -> 
         "image-digest": image.manifest.digest,
         "image-tags": ["v1"],
     }
+
+
+def test_the_first_enhanced_scan(app: App, ecr: Any, oci: OciCaller) -> None:
+    """Amazon Inspector's; the sample is of the user guide's page on enhanced scanning."""
+    ecr.put_registry_scanning_configuration(
+        scanType="ENHANCED",
+        rules=[
+            {
+                "scanFrequency": "CONTINUOUS_SCAN",
+                "repositoryFilters": [{"filter": "*", "filterType": "WILDCARD"}],
+            }
+        ],
+    )
+    ecr.create_repository(repositoryName="scanned")
+    scanned = image_of(debian([("libssl3", "3.0.11", "openssl")]))
+    oci.push("scanned", scanned, "v1")
+    app.run_jobs()
+    # One that comes again is not told of.
+    app.clock.advance(timedelta(days=31))
+    oci.push("scanned", scanned, "v2")
+    app.run_jobs()
+    arn = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/scanned"
+    (event,) = logged(app, source="aws.inspector2", detail_type="Inspector2 Scan")
+    assert event["resources"] == [arn]
+    assert event["detail"] == {
+        "scan-status": "INITIAL_SCAN_COMPLETE",
+        "repository-name": arn,
+        "finding-severity-counts": {"CRITICAL": 0, "HIGH": 0, "MEDIUM": 0, "TOTAL": 0},
+        "image-digest": scanned.manifest.digest,
+        "image-tags": ["v1"],
+    }
+    assert logged(app, detail_type="ECR Image Scan") == []
 
 
 def test_other_scan_frequencies(app: App, ecr: Any) -> None:
