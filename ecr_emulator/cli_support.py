@@ -136,4 +136,9 @@ def upgrade_database(settings: Settings) -> None:
     ) as error:
         # The driver's own words: SQLAlchemy adds the statement and a link to its manual.
         reason = getattr(error.__cause__ or error, "orig", None) or error
+        if isinstance(error, ImportError) and "psycopg" in str(error):
+            reason = (
+                "PostgreSQL needs psycopg, which is not installed: pip install"
+                " 'ecr-emulator[postgresql]'"
+            )
         raise Failure(f"cannot use the database: {reason}") from None

@@ -358,6 +358,24 @@ class Settings:
             "HOURS",
         ),
     )
+    head_timeout: int = _setting(
+        30,
+        SettingInfo(
+            "How long the head of a request may take to arrive, and a connection without one may"
+            " stay open, in seconds.",
+            values.whole_number(1, 600),
+            "SECONDS",
+        ),
+    )
+    connections: int = _setting(
+        512,
+        SettingInfo(
+            "How many connections each process holds at once, idle ones included; what is beyond"
+            " waits. More than 900 need a higher limit of open files (ulimit -n).",
+            values.whole_number(16, 65_536),
+            "NUMBER",
+        ),
+    )
     stall_timeout: int = _setting(
         120,
         SettingInfo(

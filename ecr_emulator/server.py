@@ -32,12 +32,8 @@ if TYPE_CHECKING:
 
 #: Connections that wait for a worker to take them, while all are busy.
 _BACKLOG = 1024
-#: Connections a worker holds at once, idle ones included: below the usual limit of 1,024 open
-#: files, with room for the blobs and the database.
-_CONNECTIONS = 512
-#: Milliseconds for a request's head to arrive, and for a kept-alive connection to be reused.
-_HEAD_TIMEOUT = 30_000
-#: Bytes of a request's head, and of what is read ahead of the application.
+#: Bytes of a request's head, and of what is read ahead of the application. No setting: uploads
+#: were measured with it.
 _HEAD_LIMIT = 256 * 1024
 #: Seconds until a worker that serves HTTPS is replaced. It loads its certificate once, which is
 #: good for 60 days at least (``tls/authority.py``), so that what it shows never runs out.
@@ -199,9 +195,9 @@ def _work(
         http=HTTPModes.http1,
         websockets=False,
         backlog=_BACKLOG,
-        backpressure=_CONNECTIONS,
+        backpressure=settings.connections,
         http1_settings=HTTP1Settings(
-            header_read_timeout=_HEAD_TIMEOUT, max_buffer_size=_HEAD_LIMIT
+            header_read_timeout=settings.head_timeout * 1000, max_buffer_size=_HEAD_LIMIT
         ),
         log_level=LogLevels.warning,
         log_dictconfig=log_config(settings.log_level),

@@ -117,13 +117,30 @@ def folder(value: object) -> Path:
     return Path(os.path.expanduser(text)).absolute()
 
 
+_DATABASE_URL = re.compile(r"(sqlite|postgresql)(?:\+(?:pysqlite|psycopg))?://")
+
+
 def database_url(value: object) -> str:
-    """A URL of SQLite or PostgreSQL, or an empty text for the default."""
+    """A URL of SQLite or PostgreSQL, or an empty text for the default.
+
+    Each is reached by the one driver that the emulator is written for.
+    """
     if value == "":
         return ""
-    if not isinstance(value, str) or not re.match(r"(sqlite|postgresql)(\+[a-z0-9_]+)?:", value):
+    match = _DATABASE_URL.match(value) if isinstance(value, str) else None
+    if match is None:
         raise ValueError("is not a database URL (sqlite:///path or postgresql://...)")
-    return value
+    rest = str(value)[match.end() :]
+    if match[1] == "postgresql":
+        return f"postgresql+psycopg://{rest}"
+    path = rest.partition("?")[0]
+    if not path.startswith("/") or path in ("/", "/:memory:"):
+        raise ValueError(
+            "names no file: sqlite:///registry.sqlite3 or, with four slashes,"
+            " sqlite:////var/lib/registry.sqlite3 (what is in memory the server's processes"
+            " cannot share)"
+        )
+    return f"sqlite://{rest}"
 
 
 def any_text(value: object) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 import pytest
 
 from ecr_emulator import __version__
+from ecr_emulator.cli import main
 from ecr_emulator.config import Settings
 from ecr_emulator.setting_sources import flag_name, variable_name
 from tests.conftest import MakeServer
@@ -320,3 +321,17 @@ def test_no_password_is_one_line_and_status_1(
     assert reason in done.stderr
     assert done.stderr.count("\n") == 1
     assert "sekret" not in done.stderr
+
+
+def test_postgresql_without_its_driver(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+    arguments = ["--data-dir", str(tmp_path), "--database-url", "postgresql://127.0.0.1:1/ecr"]
+    with pytest.raises(SystemExit) as ended:
+        main(["migrate", *arguments])
+    assert ended.value.code == 1
+    assert capsys.readouterr().err == (
+        "ecr-emulator: cannot use the database: PostgreSQL needs psycopg, which is not installed:"
+        " pip install 'ecr-emulator[postgresql]'\n"
+    )

@@ -76,7 +76,7 @@ def test_every_setting_may_stand_in_the_file(tmp_path: Path) -> None:
         host="0.0.0.0",
         port=5000,
         data_dir=tmp_path / "elsewhere",
-        database_url="postgresql://user:s3same@db/ecr",
+        database_url="postgresql+psycopg://user:s3same@db/ecr",
         workers=1,
         threads=8,
         durability="relaxed",
@@ -222,6 +222,30 @@ def test_settings_check_and_convert_what_they_are_made_of(tmp_path: Path) -> Non
     with pytest.raises(SettingError, match="setting port: 'x' is not"):
         Settings(port="x")  # type: ignore[arg-type]
     assert replace(Settings(port=0), port=8000).port == 8000
+
+
+@pytest.mark.parametrize(
+    ("given", "used"),
+    [
+        ("sqlite:///here.sqlite3", "sqlite:///here.sqlite3"),
+        ("sqlite+pysqlite:////var/lib/r.sqlite3", "sqlite:////var/lib/r.sqlite3"),
+        (
+            "postgresql://u:p@db/ecr?sslmode=require",
+            "postgresql+psycopg://u:p@db/ecr?sslmode=require",
+        ),
+        ("postgresql+psycopg://db/ecr", "postgresql+psycopg://db/ecr"),
+    ],
+)
+def test_each_database_has_its_one_driver(given: str, used: str) -> None:
+    assert Settings(database_url=given).database_url == used
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite://", "sqlite:///", "sqlite:///?x=1", "sqlite:///:memory:", "sqlite://host"]
+)
+def test_a_database_without_a_file(url: str) -> None:
+    with pytest.raises(SettingError, match=r"the value names no file: sqlite:///registry\.sqlite3"):
+        Settings(database_url=url)
 
 
 def test_every_setting_is_explained() -> None:

@@ -17,7 +17,6 @@ from tests.server import applications
 
 def main(make: str, settings: dict[str, Any], **rest: Any) -> int:
     # What the command line does not offer, because nobody needs it but a test that cannot wait.
-    server._HEAD_TIMEOUT = rest.pop("head_timeout", server._HEAD_TIMEOUT)
     if not rest.pop("ask_kernel", True):
         supervisor._ask_kernel = lambda: None
     made = Settings(port=0, **settings)

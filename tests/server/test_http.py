@@ -252,13 +252,13 @@ def test_the_head_is_bounded(serving: Serving, lines: bytes, status: bytes) -> N
 
 
 def test_slow_heads_and_idle_connections_are_closed(serve: Serve) -> None:
-    serving = serve(workers=1, head_timeout=500)
+    serving = serve(workers=1, more={"head_timeout": 1})
     silent = serving.connect()
     slow = serving.send(b"GET /pid HTTP/1.1\r\nHos")
     used = serving.send(HEAD % (b"GET", b"/pid") + b"\r\n")
     assert read_answer(used)[0] == 200
     # A transfer that takes longer than that is none of its business.
-    busy = serving.send(HEAD % (b"GET", b"/sleep?1"), b"\r\n")
+    busy = serving.send(HEAD % (b"GET", b"/sleep?2"), b"\r\n")
     for connection in (silent, slow, used):
         assert read_all(connection) == b""
     assert read_answer(busy)[2] == b"slept"
