@@ -245,7 +245,7 @@ def test_the_first_enhanced_scan(app: App, ecr: Any, oci: OciCaller) -> None:
     app.run_jobs()
     # One that comes again is not told of.
     app.clock.advance(timedelta(days=31))
-    oci.push("scanned", scanned, "v2")
+    app.oci().push("scanned", scanned, "v2")
     app.run_jobs()
     arn = f"arn:aws:ecr:{REGION}:{ACCOUNT}:repository/scanned"
     (event,) = logged(app, source="aws.inspector2", detail_type="Inspector2 Scan")
