@@ -20,7 +20,10 @@ class Companion(Protocol):
     def respond(
         self, service: ServiceRequest, request: ForwardedRequest, start_response: Any
     ) -> Iterable[bytes]:
-        """Answer a request to one of them, as WSGI does; the request's body is closed then."""
+        """Answer a request to one of them, as WSGI does; the request's body is closed then.
+
+        :raises StorageFailure: it gives no answer.
+        """
 
     def ask(self, question: str, arguments: Mapping[str, str]) -> dict[str, Any] | None:
         """Return what is known of an access key, a user, a role or a secret, if anything is.

@@ -6,16 +6,15 @@ rules as at the other doors; one that nobody knows is in the account 00000000000
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from typing import Any
-from uuid import uuid4
 
 from ecr_emulator.auth.credentials import DEFAULT_ACCOUNT, PermissiveCredentials
 from ecr_emulator.storage_failure import StorageFailure
 from ecr_emulator.wsgi_body import BodyError, BodyTooLarge, discard_rest
 
 from .companion import Companion
+from .failures import failure
 from .forwarding import MAX_BODY, forwarded
 from .services import ServiceRequest, service_request
 
@@ -48,9 +47,12 @@ class CompanionDoor:
             return _refusal(environ, start_response, 413, "EntityTooLarge", text)
         except BodyError as error:
             return _refusal(environ, start_response, 400, "IncompleteBody", str(error))
-        except StorageFailure as failure:
-            return _refusal(environ, start_response, 503, "ServiceUnavailable", str(failure))
-        return self._companion.respond(service, request, start_response)
+        except StorageFailure as error:
+            return _refusal(environ, start_response, 503, "ServiceUnavailable", str(error))
+        try:
+            return self._companion.respond(service, request, start_response)
+        except StorageFailure as error:
+            return failure(environ, start_response, 503, "ServiceUnavailable", str(error))
 
     def _account(self, service: ServiceRequest) -> str:
         if not service.access_key_id:
@@ -66,17 +68,4 @@ def _refusal(
     environ: Mapping[str, Any], start_response: Any, status: int, code: str, message: str
 ) -> Iterable[bytes]:
     discard_rest(environ, begun=not environ.get("CONTENT_LENGTH"))
-    if str(environ.get("HTTP_X_AMZ_TARGET") or ""):
-        body = json.dumps({"__type": code, "message": message}).encode()
-        content_type = "application/x-amz-json-1.1"
-    else:
-        # S3's form; those of the Query protocols have it one level deeper, and go by the status.
-        body = f"<Error><Code>{code}</Code><Message>{message}</Message></Error>".encode()
-        content_type = "application/xml"
-    headers = [
-        ("Content-Type", content_type),
-        ("Content-Length", str(len(body))),
-        ("x-amzn-RequestId", str(uuid4())),
-    ]
-    start_response(f"{status} {code}", headers)
-    return [body]
+    return failure(environ, start_response, status, code, message)

@@ -15,7 +15,6 @@ import socket
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
-from uuid import uuid4
 
 from ecr_emulator.storage_failure import StorageFailure
 
@@ -36,6 +35,7 @@ SCOPE_HEADER = f"{PRIVATE_PREFIX}scope"
 #: Seconds: of a request to a service (a queue is polled for up to 20), and of a question.
 _REQUEST_TIMEOUT = 120.0
 _QUESTION_TIMEOUT = 20.0
+_NO_ANSWER = "The companion services do not answer."
 _CHUNK = 256 * 1024
 #: Answers that are kept.
 _MOST_ANSWERS = 4096
@@ -86,7 +86,7 @@ class CompanionElsewhere:
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             logger.warning("the companion process gave no answer: %s", type(error).__name__)
-            return _unavailable(start_response)
+            raise StorageFailure(_NO_ANSWER) from None
         headers = [
             (name, value)
             for name, value in response.getheaders()
@@ -145,7 +145,7 @@ class CompanionElsewhere:
                 answer: dict[str, Any] | None = json.loads(data)
                 return answer
             break
-        raise StorageFailure("The companion services do not answer.")
+        raise StorageFailure(_NO_ANSWER)
 
 
 class _Connection(http.client.HTTPConnection):
@@ -178,15 +178,3 @@ class _Answer:
         """Give up the connection."""
         self._response.close()
         self._connection.close()
-
-
-def _unavailable(start_response: Any) -> Iterable[bytes]:
-    """Answer as a service does that SDKs are to ask again."""
-    body = b'{"__type":"ServiceUnavailable","message":"The companion services do not answer."}'
-    headers = [
-        ("Content-Type", "application/x-amz-json-1.1"),
-        ("Content-Length", str(len(body))),
-        ("x-amzn-RequestId", str(uuid4())),
-    ]
-    start_response("503 Service Unavailable", headers)
-    return [body]

@@ -7,17 +7,16 @@ the first request comes, so that who never sends one pays for none of it.
 from __future__ import annotations
 
 import importlib.util
-import json
 import logging
 import os
 import threading
-import uuid
 from collections.abc import Iterable
 from types import ModuleType
 from typing import Any
 
 from botocore.model import OperationNotFoundError
 
+from ecr_emulator.companions.failures import failure
 from ecr_emulator.companions.shared_state import SharedState
 
 logger = logging.getLogger(__name__)
@@ -67,18 +66,20 @@ class MotoHost:
         try:
             body = list(self._loaded()(environ, start_response))
         except _UnknownService as error:
-            return _failure(start_response, 501, "NotImplemented", str(error))
+            return failure(environ, start_response, 501, "NotImplemented", str(error))
         except (NotImplementedError, OperationNotFoundError) as error:
-            return _failure(start_response, 501, "NotImplemented", f"moto: {str(error)[:300]}")
+            return failure(
+                environ, start_response, 501, "NotImplemented", f"moto: {str(error)[:300]}"
+            )
         except ImportError as error:
             text = f"moto needs more for this service (pip install 'moto[all]'): {error}"
-            return _failure(start_response, 501, "NotImplemented", text)
+            return failure(environ, start_response, 501, "NotImplemented", text)
         except Exception as error:
             # moto has no bounds for what it is sent; what breaks in it is not ours to trace.
             logger.warning("moto failed: %s", type(error).__name__)
             logger.debug("moto failed", exc_info=True)
             text = f"moto failed on this request ({type(error).__name__})."
-            return _failure(start_response, 500, "InternalFailure", text)
+            return failure(environ, start_response, 500, "InternalFailure", text)
         finally:
             self._changed()
         return body
@@ -103,8 +104,11 @@ class MotoHost:
             if self._application is None:
                 for name, value in _SETTINGS.items():
                     os.environ.setdefault(name, value)
-                self._application = _make_application()
-                self._moto_state = importlib.import_module("ecr_emulator.companions.moto_state")
+                application = _make_application()
+                # By name, for these modules import moto.
+                importlib.import_module(f"{__package__}.user_boundaries").add_to_moto()
+                self._moto_state = importlib.import_module(f"{__package__}.moto_state")
+                self._application = application
             return self._application
 
 
@@ -150,16 +154,3 @@ def _make_application() -> Any:
             raise _UnknownService(f"moto has no service for {host}.")
 
     return Dispatcher(create_backend_app)
-
-
-def _failure(start_response: Any, status: int, code: str, message: str) -> Iterable[bytes]:
-    """Answer with an error as the JSON protocols have it; other SDKs go by the status."""
-    body = json.dumps({"__type": code, "code": code, "message": message}).encode()
-    headers = [
-        ("Content-Type", "application/x-amz-json-1.1"),
-        ("Content-Length", str(len(body))),
-        ("x-amzn-RequestId", str(uuid.uuid4())),
-        ("x-amzn-ErrorType", code),
-    ]
-    start_response(f"{status} {code}", headers)
-    return [body]

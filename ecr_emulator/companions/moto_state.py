@@ -17,6 +17,7 @@ from moto.events.models import events_backends
 from moto.iam.models import AWSManagedPolicy, IAMBackend, iam_backends
 from moto.moto_api._internal.models import moto_api_backend
 from moto.secretsmanager.models import secretsmanager_backends
+from moto.sns.models import sns_backends
 
 logger = logging.getLogger(__name__)
 
@@ -99,24 +100,36 @@ def put_event(event: Mapping[str, Any]) -> None:
     As on AWS the event comes as it is, unless the target has an input transformer. What moto
     cannot send to, or is not there any more, fails alone.
     """
-    # moto writes the time for its targets itself, of a number alone.
-    time = datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
     for account, region, rule in list(_rules()):
         if (account, region) != (event["account"], event["region"]) or rule.state != "ENABLED":
             continue
         for target in list(rule.targets):
-            to_one = copy.copy(rule)
-            to_one.targets = [target]
-            is_transformed = "InputTransformer" in target
-            message = {**copy.deepcopy(dict(event)), "time": time}
-            if is_transformed:
-                message["ingestion-time"] = time
             try:
-                to_one.send_to_targets(message, transform_input=is_transformed)
+                _send(rule, target, event)
             except Exception as error:  # noqa: BLE001 - what fails depends on the target
                 # EventBridge, too, tells nobody but its metrics.
                 reason = f"{type(error).__name__} ({target.get('Arn')})"
                 logger.warning("events: rule %s failed in moto: %s", rule.name, reason)
+
+
+def _send(rule: Any, target: Mapping[str, Any], event: Mapping[str, Any]) -> None:
+    """Send an event to one target of a rule, if the rule's pattern matches it."""
+    is_transformed = "InputTransformer" in target
+    service = target["Arn"].split(":")[2]
+    if service == "sns" and not is_transformed:
+        # moto's EventBridge sends nothing to topics.
+        if rule.event_pattern.matches_event(event):
+            account, region = event["account"], event["region"]
+            sns_backends[account][region].publish(json.dumps(event), arn=target["Arn"])
+        return
+    to_one = copy.copy(rule)
+    to_one.targets = [target]
+    # moto writes the time for its targets itself, of a number alone.
+    time = datetime.fromisoformat(event["time"].replace("Z", "+00:00")).timestamp()
+    message = {**copy.deepcopy(dict(event)), "time": time}
+    if is_transformed:
+        message["ingestion-time"] = time
+    to_one.send_to_targets(message, transform_input=is_transformed)
 
 
 def reset() -> None:

@@ -51,6 +51,30 @@ def test_a_rule_gets_a_push(app: App, events: Any) -> None:
     assert messages(app, "two") == [event]
 
 
+def test_topics_and_transformers(app: App, events: Any) -> None:
+    messages(app, "one"), messages(app, "two")
+    sns = app.ecr(service="sns")
+    topic = sns.create_topic(Name="news")["TopicArn"]
+    sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=QUEUE + "one")
+    events.put_rule(Name="r", EventPattern=json.dumps({"source": ["aws.ecr"]}))
+    transformer = {
+        "InputPathsMap": {"digest": "$.detail.image-digest"},
+        "InputTemplate": '{"pushed": "<digest>"}',
+    }
+    events.put_targets(
+        Rule="r",
+        Targets=[
+            {"Id": "topic", "Arn": topic},
+            {"Id": "queue", "Arn": QUEUE + "two", "InputTransformer": transformer},
+        ],
+    )
+    digest = push(app)
+    app.run_jobs()
+    (notification,) = messages(app, "one")
+    check_envelope(json.loads(notification["Message"]))
+    assert messages(app, "two") == [{"pushed": digest}]
+
+
 def test_rules_that_do_not_match(app: App, events: Any) -> None:
     for name in ("disabled", "deletes"):
         messages(app, name)

@@ -158,6 +158,29 @@ def test_push_and_pull(app: App, iam: Any, key: dict[str, str]) -> None:
     oci.refused(403, "DENIED", "GET", "/v2/app/manifests/v1")
 
 
+def test_boundaries_of_users(app: App, iam: Any, key: dict[str, str]) -> None:
+    """moto has none of its own."""
+    iam.attach_user_policy(UserName="joe", PolicyArn=FULL)
+    iam.put_user_permissions_boundary(UserName="joe", PermissionsBoundary=READ)
+    ecr = as_user(app, key)
+    ecr.describe_repositories()
+    no_boundary = "because no permissions boundary allows the ecr:CreateRepository action"
+    assert is_refused(ecr.create_repository, repositoryName="app").endswith(no_boundary)
+    shown = iam.get_user(UserName="joe")["User"]["PermissionsBoundary"]
+    assert shown["PermissionsBoundaryArn"] == READ
+    iam.delete_user_permissions_boundary(UserName="joe")
+    assert "PermissionsBoundary" not in iam.get_user(UserName="joe")["User"]
+    ecr.create_repository(repositoryName="app")
+
+    iam.create_user(UserName="jane", PermissionsBoundary=READ)
+    iam.attach_user_policy(UserName="jane", PolicyArn=FULL)
+    jane = iam.create_access_key(UserName="jane")["AccessKey"]
+    message = is_refused(as_user(app, jane).create_repository, repositoryName="other")
+    assert message.endswith(no_boundary)
+    for call in (iam.create_user, iam.put_user_permissions_boundary):
+        is_refused(call, "NoSuchEntity", UserName="new", PermissionsBoundary=f"{READ}Not")
+
+
 class TestRoles:
     ROLE = f"arn:aws:iam::{ACCOUNT}:role/ci/builder"
 

@@ -19,7 +19,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.clients.caller import Caller
-from tests.clients.conftest import docker, docker_host, skopeo_command
+from tests.clients.conftest import aws_command, docker, docker_host, skopeo_command
 from tests.clients.skopeo import Skopeo, SkopeoError, oci_layout
 from tests.companions.conftest import HUB
 from tests.companions.test_iam import FULL, POWER, READ, trust
@@ -29,7 +29,7 @@ from tests.support.fake_upstream import FakeUpstream
 from tests.support.images import make_image, write_layout
 from tests.support.server import ServerProcess
 
-__all__ = ["docker", "docker_host", "skopeo_command"]
+__all__ = ["aws_command", "docker", "docker_host", "skopeo_command"]
 
 SECONDS = 30
 
@@ -211,6 +211,30 @@ def test_docker(caller: Caller, server: ServerProcess, docker: Docker) -> None:
     docker.remove(reference)
     docker.pull(reference)
     assert docker.image_id(reference) == image_id
+
+
+def test_the_aws_command(caller: Caller, tmp_path: Path, aws_command: None) -> None:
+    bucket = f"s3://bucket-{caller.account}"
+    data = os.urandom(10_000_000)
+    (tmp_path / "there").write_bytes(data)
+    caller.aws("s3", "mb", bucket)
+    caller.aws("s3", "cp", str(tmp_path / "there"), f"{bucket}/a b/c+d")
+    caller.aws("s3", "cp", f"{bucket}/a b/c+d", str(tmp_path / "back"))
+    assert (tmp_path / "back").read_bytes() == data
+    caller.aws("iam", "create-user", "--user-name", "joe")
+    assert "arn:aws:iam" in caller.aws("iam", "list-users")
+
+
+def test_https(tmp_path: Path) -> None:
+    """moto names the addresses of queues as they were reached."""
+    server = ServerProcess(tmp_path / "data", companions="on", tls=True)
+    try:
+        caller = Caller(server.url, tmp_path / "aws", authority=server.authority)
+        url = caller.client("sqs").create_queue(QueueName="jobs")["QueueUrl"]
+        assert url == f"{server.url}/{caller.account}/jobs"
+        assert url.startswith("https://")
+    finally:
+        assert server.stop() == 0
 
 
 def test_pull_through_with_a_secret(caller: Caller, upstream: FakeUpstream) -> None:
