@@ -7,6 +7,7 @@ before that AssumeRole where it is a role that they let in.
 from __future__ import annotations
 
 import base64
+import ssl
 import threading
 import time
 from collections import OrderedDict
@@ -138,7 +139,13 @@ class Peers:
     def _client(self, service: str, url: str, region: str, credentials: Mapping[str, str]) -> Any:
         with self._lock:  # a session is not safe to share between threads
             return self._session.create_client(
-                service, region_name=region, endpoint_url=url, config=_CONFIG, **credentials
+                service,
+                region_name=region,
+                endpoint_url=url,
+                config=_CONFIG,
+                # Who is trusted is one thing for all connections: botocore has a list of its own.
+                verify=ssl.get_default_verify_paths().cafile or True,
+                **credentials,
             )
 
 

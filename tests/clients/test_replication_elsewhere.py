@@ -341,3 +341,25 @@ def test_a_key_that_the_other_does_not_know(make_server: MakeServer, tmp_path: P
     here.oci().push("app", make_image(), "v1")
     status = wait_for_end(here, "app", "v1")
     assert (status["status"], status["failureCode"]) == ("FAILED", "UnrecognizedClient")
+
+
+def test_over_tls(make_server: MakeServer, tmp_path: Path) -> None:
+    """The authority of the other is trusted as OpenSSL is told to."""
+    far = make_server(tmp_path / "far", workers=1, tls=True)
+    near = make_server(
+        tmp_path / "near",
+        workers=1,
+        replication_endpoints=f"{THERE}={far.url}",
+        variables={"SSL_CERT_FILE": str(far.authority)},
+    )
+    here = Caller(near.url, tmp_path / "aws", region=HERE)
+    there = Caller(
+        far.url, tmp_path / "aws", account=here.account, region=THERE, authority=far.authority
+    )
+    replicate(here, there)
+    here.create_repository("app")
+    image = make_image()
+    here.oci().push("app", image, "v1")
+    assert wait_for_end(here, "app", "v1")["status"] == "COMPLETE"
+    details = there.describe_image("app", imageTag="v1")
+    assert details["imageDigest"] == image.manifest.digest
