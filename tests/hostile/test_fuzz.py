@@ -7,12 +7,17 @@ What holds of every answer is checked in ``World.answer``. For a long search:
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 import re
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -311,3 +316,61 @@ def _unchanged(world: World) -> Any:
     """No test of this module may do away with what the next one needs."""
     yield
     assert world.send("GET", f"/v2/{REPOSITORY}/manifests/v1").status == 200
+
+
+#: A place in a text, how much of it goes, and what comes there instead.
+CHANGES = st.tuples(st.floats(0, 1), st.integers(0, 8), BYTES)
+
+
+def change(text: str, how: tuple[float, int, str]) -> str:
+    """Return *text* with a change of it."""
+    start = round(how[0] * len(text))
+    return text[:start] + how[2] + text[start + how[1] :]
+
+
+@EXAMPLES
+@given(how=CHANGES)
+def test_changed_page_tokens(world: World, how: tuple[float, int, str]) -> None:
+    ecr = world.app.ecr()
+    for name in ("page/a", "page/b"):
+        with contextlib.suppress(ecr.exceptions.RepositoryAlreadyExistsException):
+            ecr.create_repository(repositoryName=name)
+    good = ecr.describe_repositories(maxResults=1)["nextToken"]
+    changed = change(good, how)
+    status, answer = world.app.call("DescribeRepositories", {"maxResults": 1, "nextToken": changed})
+    if changed != good:
+        assert status == 400
+        assert answer["__type"] in ("InvalidParameterException", "SerializationException")
+
+
+@EXAMPLES
+@given(how=CHANGES)
+def test_changed_download_links(world: World, how: tuple[float, int, str]) -> None:
+    url = world.app.ecr().get_download_url_for_layer(
+        repositoryName=REPOSITORY, layerDigest=world.image.blobs[0].digest
+    )["downloadUrl"]
+    path, query = urlsplit(url).path, urlsplit(url).query
+    assert world.send("GET", path, query=query, authorization=None).status == 200
+    for changed_path, changed_query in ((change(path, how), query), (path, change(query, how))):
+        if (changed_path, changed_query) != (path, query):
+            refused(world.send("GET", changed_path, query=changed_query, authorization=None))
+
+
+@EXAMPLES
+@given(how=CHANGES)
+def test_changed_session_tokens(world: World, how: tuple[float, int, str]) -> None:
+    keys = world.app.ecr(service="sts").get_session_token()["Credentials"]
+    good = keys["SessionToken"]
+    changed = change(good, how)
+    request = AWSRequest("POST", "http://localhost:4566/", data=b"{}")
+    request.headers["X-Amz-Target"] = "AmazonEC2ContainerRegistry_V20150921.DescribeRepositories"
+    credentials = Credentials(keys["AccessKeyId"], keys["SecretAccessKey"], changed)
+    SigV4Auth(credentials, "ecr", "us-east-1").add_auth(request)
+    headers = dict(request.headers.items())
+    answer = world.send(
+        "POST", "/", headers=headers, body=b"{}", authorization=headers["Authorization"]
+    )
+    if changed == good:
+        assert answer.status == 200
+    else:
+        refused(answer)
