@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import re
 from pathlib import Path
 
 import click
 
+from ecr_emulator.cli_server import ask_server, endpoint_option
 from ecr_emulator.cli_support import Failure
 
-_DEFAULT_URL = "http://127.0.0.1:4566"
-_SECONDS = 120
 _IMAGE = re.compile(
     r"(?:(?P<host>[^/]*[.:][^/]*|localhost)/)?"
     r"(?P<name>[a-z0-9][a-z0-9._/-]*)"
@@ -38,45 +36,29 @@ _IMAGE = re.compile(
     default="us-east-1",
     help="Likewise.  [AWS_REGION; default: us-east-1]",
 )
-@click.option(
-    "--endpoint-url",
-    metavar="URL",
-    envvar=["AWS_ENDPOINT_URL_ECR", "AWS_ENDPOINT_URL"],
-    help=f"Where the server listens.  [AWS_ENDPOINT_URL; default: {_DEFAULT_URL}]",
-)
-@click.option("--admin-token", metavar="TOKEN", envvar="ECR_EMULATOR_ADMIN_TOKEN", hidden=True)
+@endpoint_option
 def verify(
     image: str,
     keys: tuple[Path, ...],
     account: str | None,
     region: str,
     endpoint_url: str | None,
-    admin_token: str | None,
 ) -> None:
     """Say which signatures and attestations IMAGE has, and whether each verifies.
 
     IMAGE is a repository's name with a tag or a digest, and may begin with the registry's host.
     Ends with 0 if a signature verifies, else with 1.
     """
-    from urllib.error import HTTPError, URLError
     from urllib.parse import urlencode
-    from urllib.request import Request, urlopen
 
-    query = _query(image, account, region)
-    url = (endpoint_url or _DEFAULT_URL).rstrip("/")
-    if not url.startswith(("http://", "https://")):
-        raise Failure(f"{endpoint_url} is not an address of a server")
-    headers = {"Authorization": f"Bearer {admin_token}"} if admin_token else {}
-    try:
-        request = Request(  # noqa: S310 - checked above
-            f"{url}/_emulator/signatures?{urlencode(query)}", _trusted(keys), headers
-        )
-        with urlopen(request, timeout=_SECONDS) as response:  # noqa: S310
-            answer = json.load(response)
-    except HTTPError as error:
-        raise Failure(_message(error.read(100_000)) or str(error)) from None
-    except (URLError, OSError, ValueError) as error:
-        raise Failure(f"no answer: {error}") from None
+    trusted = _trusted(keys)
+    answer = ask_server(
+        "signatures",
+        endpoint_url,
+        "GET" if trusted is None else "POST",
+        f"/_emulator/signatures?{urlencode(_query(image, account, region))}",
+        trusted,
+    )
     verified = False
     for item in answer["signatures"]:
         verified = verified or item["verified"]
@@ -115,10 +97,3 @@ def _trusted(keys: tuple[Path, ...]) -> bytes | None:
         return b"\n".join(data for key in keys for _, data in pem_files(key)) or None
     except InvalidTrust as error:
         raise Failure(str(error)) from None
-
-
-def _message(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["message"])
-    except (ValueError, KeyError, TypeError):
-        return ""

@@ -15,6 +15,7 @@ from cryptography import x509
 
 from tests.clients.caller import Caller
 from tests.clients.notation import Notation, NotationUnavailable
+from tests.conftest import MakeServer
 from tests.support import signers
 from tests.support.images import Image, make_image
 from tests.support.server import ServerProcess, environment
@@ -22,14 +23,16 @@ from tests.support.server import ServerProcess, environment
 NAME = "team/app"
 
 
-def verify(server: ServerProcess, caller: Caller, *arguments: str) -> tuple[int, str]:
+def verify(
+    server: ServerProcess, caller: Caller, *arguments: str, **variables: str
+) -> tuple[int, str]:
     """Run the command; return its exit status and what it printed."""
     done = subprocess.run(
         [
             *(sys.executable, "-m", "ecr_emulator", "verify", *arguments),
             *("--account", caller.account, "--endpoint-url", server.url),
         ],
-        env=environment(),
+        env=environment(**variables),
         capture_output=True,
         text=True,
         timeout=60,
@@ -67,6 +70,20 @@ def test_command(server: ServerProcess, caller: Caller, tmp_path: Path) -> None:
     assert verify(server, caller, "Not An Image")[0] == 1
     assert "No such file" in verify(server, caller, NAME, "--key", str(tmp_path / "none"))[1]
     assert "does not exist within" in verify(server, caller, f"{NAME}:none")[1]
+
+
+def test_a_server_with_a_token_and_a_certificate(make_server: MakeServer, tmp_path: Path) -> None:
+    token = "a-token-of-the-control-endpoints"
+    server = make_server(tls=True, admin_token=token, workers=1)
+    caller = Caller(server.url, tmp_path / "aws", authority=server.authority)
+    asked = server, caller, f"{NAME}:v1"
+    bundle = {"AWS_CA_BUNDLE": str(server.authority)}
+    assert "CERTIFICATE_VERIFY_FAILED" in verify(*asked)[1]
+    assert "need the token" in verify(*asked, **bundle)[1]
+    status, printed = verify(*asked, **bundle, ECR_EMULATOR_ADMIN_TOKEN=token)
+    assert (status, "does not exist in the registry" in printed) == (1, True)
+    nowhere = verify(*asked, AWS_CA_BUNDLE=str(tmp_path / "none"))
+    assert "No such file" in nowhere[1]
 
 
 def test_notation(server: ServerProcess, caller: Caller, tmp_path: Path) -> None:
