@@ -130,13 +130,17 @@ class Application:
 
 
 def create_app(
-    settings: Settings, clock: Clock | None = None, companions_at: Address | None = None
+    settings: Settings,
+    clock: Clock | None = None,
+    companions_at: Address | None = None,
+    counts: Path | None = None,
 ) -> Application:
     """Build the application; the database's schema must be up to date.
 
     :param clock: where the time comes from; the installation's clock unless a test gives another.
     :param companions_at: the server's companion process; without one the companions, if they
         are wanted, are in this process.
+    :param counts: the folder in which the server's workers count together (see :mod:`.metrics`).
     """
     movable = MovableClock(settings.data_dir) if clock is None else None
     clock = movable or clock or Clock()
@@ -228,7 +232,7 @@ def create_app(
     flask.register_blueprint(signatures_blueprint(registry))
     flask.register_error_handler(404, _not_found)
     flask.register_error_handler(405, _not_found)
-    metrics = Metrics()
+    metrics = Metrics(counts)
     jobs = JobWorker(
         registry.jobs,
         registry.job_functions(),
@@ -250,9 +254,11 @@ def create_app(
     return Application(oci, aws, flask, database, jobs, origins, companion_door, metrics)
 
 
-def create_server_app(settings: Settings, companions_at: Address | None = None) -> Application:
+def create_server_app(
+    settings: Settings, companions_at: Address | None = None, counts: Path | None = None
+) -> Application:
     """Build the application for a server's worker: it also works in the background."""
-    application = create_app(settings, companions_at=companions_at)
+    application = create_app(settings, companions_at=companions_at, counts=counts)
     application.jobs.start()
     return application
 

@@ -11,6 +11,7 @@ import contextlib
 import shlex
 import shutil
 import sys
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def serve(config_file: str | None, **flags: object) -> None:
     Each setting may be given by flag, by variable or in a settings file; a flag wins over a
     variable, a variable over the file.
     """
-    from ecr_emulator import metrics, server
+    from ecr_emulator import server
 
     settings = settings_of(config_file, flags)
     check_files(settings)
@@ -65,7 +66,7 @@ def serve(config_file: str | None, **flags: object) -> None:
     upgrade_database(settings)
 
     with contextlib.ExitStack() as stack:
-        stack.enter_context(metrics.share_between_processes())
+        counts = stack.enter_context(tempfile.TemporaryDirectory(prefix="ecr-emulator-counts-"))
         # In the master, so that the workers share what is loaded, and start at once.
         from ecr_emulator.app import create_server_app
         from ecr_emulator.companions.moto_host import are_wanted
@@ -77,7 +78,7 @@ def serve(config_file: str | None, **flags: object) -> None:
             address, helper = companions.address, companions.run
         status = server.run(
             settings,
-            lambda settings: create_server_app(settings, address),
+            lambda settings: create_server_app(settings, address, Path(counts)),
             listener,
             lambda: _announce(settings),
             helper=helper,

@@ -9,6 +9,7 @@ import pytest
 import urllib3
 from prometheus_client.parser import text_string_to_metric_families
 
+from ecr_emulator.metrics import Metrics
 from tests.clients.caller import Caller
 from tests.conftest import MakeServer
 from tests.support.app import ACCOUNT, App
@@ -143,3 +144,35 @@ def test_all_workers_count_together(make_server: MakeServer, tmp_path: Path) -> 
         caller.oci().request("GET", "/v2/app/manifests/1", headers={"Connection": "close"})
     key = ("ecr_emulator_requests_total", "oci", "GET manifests", "200")
     assert [counted()[key] for _ in range(10)] == [60] * 10
+    assert counted()["ecr_emulator_image_pushes_total", "oci"] == 1
+
+
+def test_those_who_have_ended_are_counted_too(tmp_path: Path) -> None:
+    first, second = Metrics(tmp_path), Metrics(tmp_path)
+    first.request("oci", "GET manifests", "200", 0.002)
+    first.job_ended("scan", "done")
+    del first
+    second.request("oci", "GET manifests", "200", 90.0)
+    second.request("oci", "GET manifests", "404", 0.0)
+    second.job_ended("scan", "given_up")
+    found = samples(Metrics(tmp_path).text([]).decode())
+    assert found["ecr_emulator_requests_total", "oci", "GET manifests", "200"] == 2
+    assert found["ecr_emulator_image_pulls_total", "oci"] == 2
+    assert found["ecr_emulator_jobs_ended_total", "scan", "done"] == 1
+    assert found["ecr_emulator_jobs_ended_total", "scan", "given_up"] == 1
+    times = {
+        key[2]: value
+        for key, value in found.items()
+        if key[0] == "ecr_emulator_request_seconds_bucket"
+    }
+    assert (times["0.001"], times["0.005"], times["60.0"], times["+Inf"]) == (1, 2, 2, 3)
+    assert found["ecr_emulator_request_seconds_sum", "oci", "GET manifests"] == 90.002
+
+
+def test_more_series_than_there_is_room_for(tmp_path: Path) -> None:
+    metrics = Metrics(tmp_path)
+    for number in range(5000):
+        metrics.request("aws", f"Operation{number}", "200", 0.1)
+    found = samples(metrics.text([]).decode())
+    assert found["ecr_emulator_requests_total", "aws", "Operation0", "200"] == 1
+    assert ("ecr_emulator_requests_total", "aws", "Operation4999", "200") not in found
