@@ -63,8 +63,14 @@ class MotoHost:
 
         The environ has ``RAW_URI``, and the account in ``HTTP_X_MOTO_ACCOUNT_ID``.
         """
+        begun: list[Any] = []
         try:
-            body = list(self._loaded()(environ, start_response))
+            answer = self._loaded()(environ, lambda *head: begun.append(head[:2]))
+            try:
+                body = list(answer)
+            finally:
+                if hasattr(answer, "close"):
+                    answer.close()
         except _UnknownService as error:
             return failure(environ, start_response, 501, "NotImplemented", str(error))
         except (NotImplementedError, OperationNotFoundError) as error:
@@ -82,6 +88,8 @@ class MotoHost:
             return failure(environ, start_response, 500, "InternalFailure", text)
         finally:
             self._changed()
+        # Now only, for what breaks late is another answer.
+        start_response(*begun[-1])
         return body
 
     def call(self, question: str, arguments: dict[str, Any]) -> Any:

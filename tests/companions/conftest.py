@@ -6,12 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from ecr_emulator.companions.moto_host import is_installed
 from tests.support.app import App
 from tests.support.fake_upstream import FakeUpstream
-
-if not is_installed():
-    pytest.skip("moto is not installed", allow_module_level=True)
 
 HUB = "registry-1.docker.io"
 

@@ -302,8 +302,19 @@ def test_nothing_listens_on_the_network(server: ServerProcess, caller: Caller) -
         assert stranger.recv(100).startswith(b"HTTP/1.1 403 ")
 
 
-def test_reset_reaches_it(tmp_path: Path) -> None:
-    server = ServerProcess(tmp_path / "data", companions="on")
+def test_targets_of_events_here_reset_and_kills(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    # A queue may be named by its address, too. The server tells it as test/test would.
+    url = f"http://127.0.0.1:{port}/000000000000/told"
+    server = ServerProcess(tmp_path / "data", port, companions="on", event_targets=f"sqs:{url}")
+    owner = Caller(server.url, tmp_path / "aws", "test")
+    queue = owner.client("sqs")
+    assert queue.create_queue(QueueName="told")["QueueUrl"] == url
+    owner.create_repository("told")
+    owner.oci().push("told", make_image(), "v1")
+    wait_for(lambda: queue.receive_message(QueueUrl=url, WaitTimeSeconds=1).get("Messages"))
+
     caller = Caller(server.url, tmp_path / "aws")
     sqs = caller.client("sqs")
     sqs.create_queue(QueueName="jobs")

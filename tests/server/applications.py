@@ -150,3 +150,24 @@ def make_short_lived(settings: Settings) -> Any:
     """Get ready, and die a moment later."""
     signal.setitimer(signal.ITIMER_REAL, 0.1)  # SIGALRM, whose default is to end the process
     return make(settings)
+
+
+def idle_helper(ready: Callable[[], None]) -> None:
+    """Help with nothing, and heed no interrupt."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.stdout.write(f"helper {os.getpid()}\n")
+    sys.stdout.flush()
+    ready()
+    time.sleep(3600)
+
+
+def dying_helper(ready: Callable[[], None]) -> None:
+    """Die as soon as it is ready."""
+    ready()
+    time.sleep(0.1)
+    os._exit(3)
+
+
+def broken_helper(ready: Callable[[], None]) -> None:
+    """Fail before it is ready."""
+    raise RuntimeError("nothing to help with")

@@ -1,6 +1,7 @@
 """Runs the production server with an application of the tests: ``python -m tests.server.serving``.
 
-The one argument is a JSON object: ``make`` names a function of :mod:`tests.server.applications`,
+The one argument is a JSON object: ``make`` names a function of :mod:`tests.server.applications`, as
+``helper`` does,
 ``settings`` are settings, the rest are arguments of :func:`ecr_emulator.server.run`.
 """
 
@@ -19,6 +20,8 @@ def main(make: str, settings: dict[str, Any], **rest: Any) -> int:
     # What the command line does not offer, because nobody needs it but a test that cannot wait.
     if not rest.pop("ask_kernel", True):
         supervisor._ask_kernel = lambda: None
+    if "helper" in rest:
+        rest["helper"] = getattr(applications, rest["helper"])
     made = Settings(port=0, **settings)
     listener = server.listen(made.host, made.port)
     host, port = listener.getsockname()[:2]
