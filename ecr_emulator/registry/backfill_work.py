@@ -172,7 +172,14 @@ class BackfillWork(ReplicationCrew):
             self._log.record(connection, route, digest, tag, outcome)
             self._conclude(connection, backfill.row_id, item_id, outcome)
 
-        self._copier.copy(route, digest, tag, conclude, pushed_tag=tag, is_last_try=is_last_try)
+        self._copier.copy(
+            route,
+            digest,
+            tag,
+            conclude,
+            is_wanted=self._is_wanted(route, digest, tag),
+            is_last_try=is_last_try,
+        )
 
     def _conclude(
         self, connection: Connection, row_id: int, item_id: int, outcome: Outcome

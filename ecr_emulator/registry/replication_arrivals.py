@@ -7,7 +7,6 @@ what is allowed, which repository is made, and what becomes of tags is the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import ExitStack
 
 from sqlalchemy import Connection, delete
 
@@ -33,7 +32,7 @@ from ecr_emulator.registry.replication_outcomes import Outcome
 from ecr_emulator.registry.replication_queue import Route
 from ecr_emulator.registry.replication_source import Original, source_layers
 from ecr_emulator.registry.repository import Repository, find_repository
-from ecr_emulator.registry.repository_blobs import OtherKey, RepositoryBlobs
+from ecr_emulator.registry.repository_blobs import RepositoryBlobs
 from ecr_emulator.registry.resource_tags import tags_of
 from ecr_emulator.registry.scan_queue import ScanQueue
 
@@ -75,43 +74,21 @@ class ImageArrivals:
         route: Route,
         original: Original,
         tag: str | None,
+        is_wanted: Callable[[], bool],
         conclude: Callable[[Connection], None],
-        *,
-        pushed_tag: str | None,
     ) -> None:
         """Copy an image that this installation has: blobs are kept once for all registries.
 
-        Only where another key seals the destination's blobs, they are copied too, before the
-        transaction, so that nobody is kept from writing meanwhile.
-
         :param conclude: called in the transaction.
-        :param pushed_tag: not looked at; it is *conclude* that tells of it.
         :raises RegistryError: it cannot arrive.
         """
-        with ExitStack() as copies:
-            try:
-                self._receive(route, original, tag, conclude)
-                return
-            except OtherKey as other:
-                lacking = other
-            for layer in lacking.layers:
-                copies.enter_context(self._blobs.copied_layer(layer, lacking))
-            self._receive(route, original, tag, conclude)
-
-    def _receive(
-        self,
-        route: Route,
-        original: Original,
-        tag: str | None,
-        conclude: Callable[[Connection], None],
-    ) -> None:
         with self._database.write() as connection:
             # Looked up in here: the source may have lost it since, and its blobs with it.
             linked = source_layers(connection, route, original.digest)
             source = find_repository(connection, route.source, route.repository_name)
             destination = self.destination(connection, route)
             self._blobs.check_copies(linked, source.kms_key, destination.kms_key)
-            self.arrive(connection, route, original, tag, linked=linked)
+            self.arrive(connection, route, original, tag, is_wanted, linked=linked)
             conclude(connection)
 
     def receive_part(self, route: Route, original: Original) -> None:
@@ -119,7 +96,7 @@ class ImageArrivals:
 
         :raises RegistryError: it cannot arrive.
         """
-        self.receive(route, original, None, lambda _connection: None, pushed_tag=None)
+        self.receive(route, original, None, lambda: False, lambda _connection: None)
 
     def put(
         self,
@@ -154,6 +131,7 @@ class ImageArrivals:
         route: Route,
         original: Original,
         tag: str | None,
+        is_wanted: Callable[[], bool] = lambda: True,
         *,
         linked: Iterable[str] = (),
     ) -> None:
@@ -162,6 +140,7 @@ class ImageArrivals:
         A tag that names another image there moves, unless it is immutable: then the image
         arrives without it (user guide, "Private image replication").
 
+        :param is_wanted: says whether it is to have the tag, once the repository is locked.
         :param linked: layers of the image that the repository is to have, which are in the store.
         :raises ReplicationDenied: the destination does not let the source.
         :raises LayersNotFound, ReferencedImagesNotFound: it lacks what the manifest names.
@@ -179,7 +158,7 @@ class ImageArrivals:
             )
             # Likeliest: what arrives is scanned as what is pushed.
             self._scans.image_pushed(connection, repository, image)
-        if tag is None:
+        if tag is None or not is_wanted():
             return
         tagged = find_image(connection, repository, ImageId(tag=tag))
         if tagged is not None and (

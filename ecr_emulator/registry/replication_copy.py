@@ -48,14 +48,14 @@ class Destination(Protocol):
         route: Route,
         original: Original,
         tag: str | None,
+        is_wanted: Callable[[], bool],
         conclude: Callable[[Connection], None],
-        *,
-        pushed_tag: str | None,
     ) -> None:
         """Take an image, and call *conclude* in the transaction in which it is known to be there.
 
-        :param tag: for it to have there.
-        :param pushed_tag: that it was pushed with, by which the event tells of it.
+        :param tag: that it was pushed with, by which the event tells of it.
+        :param is_wanted: says whether it is to have the tag there; asked when nothing else can
+            give the tag to an image there, or take it away, until it is done.
         """
 
     def receive_part(self, route: Route, original: Original) -> None:
@@ -88,15 +88,15 @@ class ImageCopier:
         tag: str | None,
         conclude: Conclude,
         *,
-        pushed_tag: str | None = None,
-        is_last_try: bool = True,
+        is_wanted: Callable[[], bool],
+        is_last_try: bool,
     ) -> None:
         """Copy the image *digest* along *route*, and give it *tag* there.
 
         A refusal is an outcome, and not an exception.
 
         :param conclude: called once, unless there is an exception.
-        :param pushed_tag: the tag by which its event tells of it.
+        :param is_wanted: says whether the tag is the image's still.
         :param is_last_try: whether a destination that does not answer is an outcome too.
         :raises DestinationUnavailable: it is to be tried again.
         """
@@ -111,8 +111,8 @@ class ImageCopier:
                 route,
                 original,
                 tag,
+                is_wanted,
                 lambda connection: conclude(connection, outcome),
-                pushed_tag=pushed_tag,
             )
         except RegistryError as error:
             self._fail(conclude, Outcome(failure_code(error), child_codes))

@@ -14,16 +14,12 @@ from sqlalchemy import Connection
 
 from ecr_emulator.jobs.queue import BACKOFF
 from ecr_emulator.jobs.worker import JobFunction
-from ecr_emulator.registry.errors import RepositoryNotFound
-from ecr_emulator.registry.images import ImageId, find_image
-from ecr_emulator.registry.replication_configurations import replication_rules
+from ecr_emulator.registry.images import ImageId
 from ecr_emulator.registry.replication_copy import DestinationUnavailable
 from ecr_emulator.registry.replication_crew import ReplicationCrew
-from ecr_emulator.registry.replication_errors import ReplicationDenied
+from ecr_emulator.registry.replication_errors import ReplicationDenied, ReplicationRefused
 from ecr_emulator.registry.replication_outcomes import INTERNAL_FAILURE, Outcome
 from ecr_emulator.registry.replication_queue import REPLICATE_DELETES, REPLICATE_IMAGE, Route
-from ecr_emulator.registry.replication_rules import destinations_of
-from ecr_emulator.registry.repository import find_repository
 
 logger = logging.getLogger(__name__)
 
@@ -58,15 +54,13 @@ class ReplicationWork(ReplicationCrew):
         """Copy an image that was pushed to one destination, and record how that went."""
         route = Route.from_json(payload)
         digest, tag = payload["digest"], payload["tag"]
-        if tag is not None and not self._is_tag_wanted(route, digest, tag):
-            tag = None
 
         def conclude(connection: Connection, outcome: Outcome) -> None:
             self._log.record(
                 connection,
                 route,
                 digest,
-                payload["tag"],
+                tag,
                 outcome,
                 push_number=payload["push_number"],
             )
@@ -78,24 +72,11 @@ class ReplicationWork(ReplicationCrew):
                 digest,
                 tag,
                 conclude,
-                pushed_tag=payload["tag"],
+                is_wanted=self._is_wanted(route, digest, tag),
                 is_last_try=tries >= len(BACKOFF),
             )
         except DestinationUnavailable as unavailable:
             self._try_again(REPLICATE_IMAGE, payload, unavailable)
-
-    def _is_tag_wanted(self, route: Route, digest: str, tag: str) -> bool:
-        """Say whether the tag that was pushed with an image is still that image's."""
-        with self._database.read() as connection:
-            try:
-                source = find_repository(connection, route.source, route.repository_name)
-            except RepositoryNotFound:
-                return False
-            tagged = find_image(connection, source, ImageId(tag=tag))
-            if tagged is not None:
-                return tagged.digest == digest
-            # It was taken off since. Where that is replicated too it must not come back.
-            return not _replicates_deletes(connection, route)
 
     def replicate_deletes(self, payload: dict[str, Any]) -> None:
         """Delete at one destination what was deleted at the source."""
@@ -105,7 +86,7 @@ class ReplicationWork(ReplicationCrew):
             held_up = self._destination_of(route.destination).delete(
                 route, gone, lambda item: self._source.is_back(route, item)
             )
-        except ReplicationDenied as error:
+        except (ReplicationDenied, ReplicationRefused) as error:
             logger.info("deletes are not replicated: %s", error.message)
             return
         except DestinationUnavailable as unavailable:
@@ -115,8 +96,3 @@ class ReplicationWork(ReplicationCrew):
             # The delete of the index may be on its way.
             left = [[item.digest, item.tag] for item in held_up]
             self._try_again(REPLICATE_DELETES, {**payload, "gone": left}, "an index lists them")
-
-
-def _replicates_deletes(connection: Connection, route: Route) -> bool:
-    rules = replication_rules(connection, route.source)
-    return route.destination in destinations_of(rules, route.repository_name, deletes=True)

@@ -109,7 +109,9 @@ class PeerRepository:
         try:
             self._expect(202, "DELETE", self._image(digest, tag))
         except PeerRefused as refusal:
-            return refusal.code != _HELD_UP
+            if refusal.code != _HELD_UP:
+                raise
+            return False
         return True
 
     @staticmethod

@@ -5,6 +5,7 @@ That it works is tried in ``tests/clients/test_replication_elsewhere.py``.
 
 from __future__ import annotations
 
+import logging
 import socket
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,8 +16,9 @@ import pytest
 
 from ecr_emulator.jobs.queue import CLAIM
 from ecr_emulator.upstreams.peer_repositories import PeerRepository
+from tests.clients.caller import Caller
 from tests.conftest import MakeServer
-from tests.support.app import ACCOUNT, App
+from tests.support.app import ACCOUNT, STRANGER, App
 from tests.support.images import make_image
 from tests.support.server import ServerProcess
 
@@ -155,3 +157,64 @@ def test_the_sender_breaks_off_in_the_middle(
     # Nothing twice but what never arrived.
     digests = [blob.digest for blob in image.blobs]
     assert sorted(sent) == sorted([*digests, sent[2]])
+
+
+def test_a_tag_that_moves_while_the_image_is_sent(
+    app: App, ecr: Any, far: ServerProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The later push has the last word, whichever of the two arrives first."""
+    replicate(ecr)
+    first, second = make_image(), make_image()
+    app.oci().push("app", first, "1")
+    push_blob = PeerRepository.push_blob
+    meanwhile = [True]
+
+    def push_another(repository: PeerRepository, *args: Any) -> None:
+        if meanwhile:
+            meanwhile.clear()
+            app.oci().push("app", second, "1")
+            app.run_jobs()
+        push_blob(repository, *args)
+
+    monkeypatch.setattr(PeerRepository, "push_blob", push_another)
+    app.run_jobs()
+    there = Caller(far.url, Path(), account=ACCOUNT, region=THERE)
+    assert tags_at(there.ecr) == {first.manifest.digest: [], second.manifest.digest: ["1"]}
+
+
+def test_a_refused_delete_is_no_fault(
+    app: App, ecr: Any, far: ServerProcess, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    partner = {"region": THERE, "registryId": STRANGER}
+    rule = {"destinations": [partner], "deleteReplication": {"enabled": True}}
+    ecr.put_replication_configuration(replicationConfiguration={"rules": [rule]})
+    app.oci().push("app", make_image(), "1")
+    app.run_jobs()
+    there = Caller(far.url, Path(), account=STRANGER, region=THERE)
+    there.create_repository("app")
+    ecr.batch_delete_image(repositoryName="app", imageIds=[{"imageTag": "1"}])
+    assert app.run_jobs() == 1
+    assert "deletes are not replicated: The destination refuses" in caplog.text
+    assert "Traceback" not in caplog.text
+
+
+def test_a_backfill_does_not_move_a_tag_back(app: App, ecr: Any, far: ServerProcess) -> None:
+    first, second = make_image(), make_image()
+    app.oci().push("app", first, "1")
+    replicate(ecr)
+    ecr.start_replication_backfill(destination=DESTINATION)
+    queue, functions = app.application.jobs._queue, app.application.jobs._functions
+    job = queue.claim()
+    assert job is not None
+    functions[job.kind](job.payload)
+    queue.done(job)
+    app.oci().push("app", second, "1")
+    app.run_jobs()
+    there = Caller(far.url, Path(), account=ACCOUNT, region=THERE)
+    assert tags_at(there.ecr) == {first.manifest.digest: [], second.manifest.digest: ["1"]}
+
+
+def tags_at(ecr: Any) -> dict[str, list[str]]:
+    found = ecr.describe_images(repositoryName="app")["imageDetails"]
+    return {image["imageDigest"]: image.get("imageTags", []) for image in found}
