@@ -19,7 +19,7 @@ from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import image_tags, images, manifests
 from ecr_emulator.db.signing_tables import signing_keys
 from ecr_emulator.digests import is_digest
-from ecr_emulator.registry.errors import LayersNotFound, ServerFailure
+from ecr_emulator.registry.errors import KmsFailure, LayersNotFound, ServerFailure
 from ecr_emulator.registry.image_scans import find_image_or_raise
 from ecr_emulator.registry.images import Image, ImageId
 from ecr_emulator.registry.layers import Layers
@@ -130,6 +130,8 @@ class SignatureChecks:
                 return file.read()
         except (LayersNotFound, ServerFailure):
             raise NotVerified(DAMAGED.format("the registry does not have all of it")) from None
+        except KmsFailure as error:
+            raise NotVerified(f"The signature cannot be decrypted: {error.message}") from None
 
 
 def _artifacts(

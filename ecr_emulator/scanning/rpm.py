@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from contextlib import closing
 from itertools import islice
-from pathlib import Path
-from typing import IO
 
 from ecr_emulator.scanning.packages import (
     MAX_PER_FILE,
@@ -23,8 +20,8 @@ from ecr_emulator.scanning.tar_stream import Entry
 _FOLDERS = ("var/lib/rpm/", "usr/lib/sysimage/rpm/", "usr/share/rpm/")
 _FILES = ("rpmdb.sqlite", "Packages.db", "Packages")
 _PATHS = frozenset(folder + name for folder in _FOLDERS for name in _FILES)
-#: In bytes; larger databases are passed over. They are not kept in memory.
-_MAX_DATABASE = 512 * 1024**2
+#: In bytes; larger databases are passed over. Those of images have a tenth of it.
+_MAX_DATABASE = 128 * 1024**2
 #: A key that packages are signed with, written down as if it were a package.
 _PUBLIC_KEY = "gpg-pubkey"
 
@@ -38,34 +35,33 @@ class RpmReader:
 
     def read(self, path: str, content: FileContent) -> FileFacts:
         """Return the packages that are installed."""
-        with tempfile.NamedTemporaryFile(prefix="ecr-emulator-rpm-") as file:
-            if not _copy(content, file):
-                return FileFacts()
-            headers = read_headers(Path(file.name))
-            if headers is None:
-                return FileFacts()
-            packages = PackageList(OS, path)
-            with closing(headers):
-                for header in islice(headers, MAX_PER_FILE):
-                    package = parse_header(header)
-                    if package is not None and package.name != _PUBLIC_KEY:
-                        packages.add(
-                            package.name,
-                            package.version,
-                            arch=package.arch,
-                            source_name=package.source_name,
-                            source_version=package.source_version,
-                        )
+        data = _read(content)
+        headers = None if data is None else read_headers(data)
+        if headers is None:
+            return FileFacts()
+        packages = PackageList(OS, path)
+        with closing(headers):
+            for header in islice(headers, MAX_PER_FILE):
+                package = parse_header(header)
+                if package is not None and package.name != _PUBLIC_KEY:
+                    packages.add(
+                        package.name,
+                        package.version,
+                        arch=package.arch,
+                        source_name=package.source_name,
+                        source_version=package.source_version,
+                    )
         return packages.facts(lists_system=True)
 
 
-def _copy(content: FileContent, file: IO[bytes]) -> bool:
-    """Write the content to *file*; say whether all of it is there, and anything at all."""
-    size = 0
+def _read(content: FileContent) -> bytearray | None:
+    """Return the content, or ``None`` when it is larger than a scan reads.
+
+    It stays in memory: a layer may be one that is on the disk encrypted alone.
+    """
+    data = bytearray()
     for chunk in content.chunks():
-        size += len(chunk)
-        if size > _MAX_DATABASE:
-            return False
-        file.write(chunk)
-    file.flush()
-    return size > 0
+        if len(data) + len(chunk) > _MAX_DATABASE:
+            return None
+        data += chunk
+    return data

@@ -13,11 +13,12 @@ no more bytes than the file has: what refers to the same bytes again and again e
 
 from __future__ import annotations
 
-import mmap
 import sqlite3
 import struct
+import sys
+import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 #: In bytes; the largest real ones, of kernels, are a few MiB.
@@ -45,50 +46,66 @@ _KEY_DATA, _OFF_PAGE = 1, 3
 _PAGE_SIZES = frozenset(512 << power for power in range(8))
 
 
-def read_headers(path: Path) -> Generator[bytes, None, None] | None:
+def read_headers(data: bytes | bytearray) -> Generator[bytes, None, None] | None:
     """Return the headers in a database, or ``None`` when it has none of the three forms.
 
     What is damaged in it ends the headers early.
 
-    :param path: of a file of this machine.
+    :param data: the file's content.
     """
-    with path.open("rb") as file:
-        start = file.read(512)
-    if start.startswith(_SQLITE_MAGIC):
-        return _sqlite(path)
-    if start.startswith(_NDB_MAGIC):
-        return _ndb(path)
-    order = _byte_order(start)
-    return None if order is None else _berkeley(path, order)
+    if data.startswith(_SQLITE_MAGIC):
+        return _sqlite(data)
+    if data.startswith(_NDB_MAGIC):
+        return _ndb(data)
+    order = _byte_order(data)
+    return None if order is None else _berkeley(data, order)
 
 
-def _sqlite(path: Path) -> Generator[bytes, None, None]:
-    size = path.stat().st_size
-    looks = max(_STEPS_AT_LEAST, size * _STEPS_PER_BYTE) // _STEPS_BETWEEN_LOOKS
+def _sqlite(data: bytes | bytearray) -> Generator[bytes, None, None]:
+    looks = max(_STEPS_AT_LEAST, len(data) * _STEPS_PER_BYTE) // _STEPS_BETWEEN_LOOKS
 
     def look() -> bool:
         nonlocal looks
         looks -= 1
         return looks < 0
 
-    # Immutable: no journal is looked for, no lock is taken.
-    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
-        with closing(sqlite3.connect(address, uri=True)) as connection:
+        with _opened(data) as connection:
             connection.set_progress_handler(look, _STEPS_BETWEEN_LOOKS)
             # A schema may have views and computed columns that say what to do.
             connection.execute("PRAGMA trusted_schema = OFF")
             connection.execute("PRAGMA cell_size_check = ON")
             connection.set_authorizer(_only_packages)
-            left = size
+            left = len(data)
             query = "SELECT blob FROM Packages WHERE length(blob) <= ?"
             for (blob,) in connection.execute(query, (MAX_HEADER,)):
                 if not isinstance(blob, bytes) or len(blob) > left:
                     return
                 left -= len(blob)
                 yield blob
-    except (sqlite3.DatabaseError, MemoryError, OverflowError):
+    # Names in a damaged schema need not be text.
+    except (sqlite3.DatabaseError, MemoryError, OverflowError, UnicodeDecodeError):
         return
+
+
+@contextmanager
+def _opened(data: bytes | bytearray) -> Iterator[sqlite3.Connection]:
+    """Open a SQLite database that is in memory."""
+    if sys.version_info >= (3, 11):
+        # A database in memory has no write-ahead log, which rpm leaves empty.
+        plain = data[:18] + b"\1\1" + data[20:]
+        with closing(sqlite3.connect(":memory:")) as connection:
+            connection.deserialize(plain)
+            del plain
+            yield connection
+        return
+    with tempfile.NamedTemporaryFile(prefix="ecr-emulator-rpm-") as file:  # pragma: no cover
+        file.write(data)
+        file.flush()
+        # Immutable: no journal is looked for, no lock is taken.
+        address = f"{Path(file.name).absolute().as_uri()}?mode=ro&immutable=1"
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            yield connection
 
 
 def _only_packages(action: int, first: str | None, second: str | None, *_: str | None) -> int:
@@ -101,48 +118,41 @@ def _only_packages(action: int, first: str | None, second: str | None, *_: str |
     return sqlite3.SQLITE_OK if allowed else sqlite3.SQLITE_DENY
 
 
-def _mapped(path: Path) -> mmap.mmap:
-    with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-
-
-def _ndb(path: Path) -> Generator[bytes, None, None]:
-    with _mapped(path) as data:
-        if len(data) < _NDB_HEAD:
+def _ndb(data: bytes | bytearray) -> Generator[bytes, None, None]:
+    if len(data) < _NDB_HEAD:
+        return
+    pages = int.from_bytes(data[12:16], "little")
+    left = len(data)
+    for position in range(_NDB_HEAD, min(pages * _NDB_PAGE, len(data)) - 15, _NDB_SLOT.size):
+        magic, index, offset, _ = _NDB_SLOT.unpack_from(data, position)
+        start = offset * _NDB_UNIT
+        if magic != b"Slot" or not index or start + _NDB_BLOB.size > len(data):
+            continue
+        blob_magic, blob_index, _, length = _NDB_BLOB.unpack_from(data, start)
+        start += _NDB_BLOB.size
+        if blob_magic != b"BlbS" or blob_index != index or length > MAX_HEADER:
+            continue
+        left -= length
+        if left < 0:
             return
-        pages = int.from_bytes(data[12:16], "little")
-        left = len(data)
-        for position in range(_NDB_HEAD, min(pages * _NDB_PAGE, len(data)) - 15, _NDB_SLOT.size):
-            magic, index, offset, _ = _NDB_SLOT.unpack_from(data, position)
-            start = offset * _NDB_UNIT
-            if magic != b"Slot" or not index or start + _NDB_BLOB.size > len(data):
-                continue
-            blob_magic, blob_index, _, length = _NDB_BLOB.unpack_from(data, start)
-            start += _NDB_BLOB.size
-            if blob_magic != b"BlbS" or blob_index != index or length > MAX_HEADER:
-                continue
-            left -= length
-            if left < 0:
-                return
-            yield data[start : start + length]
+        yield bytes(data[start : start + length])
 
 
-def _byte_order(start: bytes) -> str | None:
+def _byte_order(data: bytes | bytearray) -> str | None:
     """Return the byte order of a Berkeley DB hash table, ``None`` for what is none."""
-    if len(start) < 72 or start[25] != _HASH_META:
+    if len(data) < 72 or data[25] != _HASH_META:
         return None
     for order in ("<", ">"):
-        (magic,) = struct.unpack_from(f"{order}I", start, 12)
+        (magic,) = struct.unpack_from(f"{order}I", data, 12)
         if magic == _HASH_MAGIC:
             return order
     return None
 
 
-def _berkeley(path: Path, order: str) -> Generator[bytes, None, None]:
-    with _mapped(path) as data:
-        (size,) = struct.unpack_from(f"{order}I", data, 20)
-        if size in _PAGE_SIZES:
-            yield from _HashTable(data, size, order).values()
+def _berkeley(data: bytes | bytearray, order: str) -> Generator[bytes, None, None]:
+    (size,) = struct.unpack_from(f"{order}I", data, 20)
+    if size in _PAGE_SIZES:
+        yield from _HashTable(data, size, order).values()
 
 
 class _HashTable:
@@ -152,7 +162,7 @@ class _HashTable:
     an offset at 22 (the bytes of an overflow page) and its type at 25.
     """
 
-    def __init__(self, data: mmap.mmap, page_size: int, order: str) -> None:
+    def __init__(self, data: bytes | bytearray, page_size: int, order: str) -> None:
         self._data = data
         self._size = page_size
         self._head = struct.Struct(f"{order}16xIHHBB")
@@ -177,7 +187,7 @@ class _HashTable:
                 continue
             kind = self._data[page + start]
             if kind == _KEY_DATA:
-                yield self._data[page + start + 1 : page + end]
+                yield bytes(self._data[page + start + 1 : page + end])
             elif kind == _OFF_PAGE and end - start >= self._off_page.size:
                 first, length = self._off_page.unpack_from(self._data, page + start)
                 if length <= MAX_HEADER:
@@ -185,7 +195,7 @@ class _HashTable:
 
     def _chain(self, number: int, length: int) -> bytes:
         """Return what lies on the overflow pages from page *number* on."""
-        parts: list[bytes] = []
+        parts: list[bytes | bytearray] = []
         found = 0
         while number and found < length and self._pages_left:
             self._pages_left -= 1

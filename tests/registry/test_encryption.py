@@ -22,6 +22,8 @@ from ecr_emulator.registry.repository_blobs import RepositoryBlobs, open_blobs
 from tests.support.app import ACCOUNT, REGION, App, OciCaller
 from tests.support.images import Blob, Image, make_image, manifest_of, sha256
 from tests.support.refusals import refusal
+from tests.support.signers import artifact, public_pem, simple_signing
+from tests.support.signers import key as signing_key
 
 MARKER = b"what only who has the key may read"
 KEY = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/0b8f6d1f-3c11-4f5e-9f5e-6f0d2b0c7a2f"
@@ -349,6 +351,21 @@ class TestDisabledKey:
         store.keys.set_disabled(KEY, disabled=False)
         assert store.faults() == []
         pull(oci, "team/app")
+
+    def test_a_signature_says_so(self, app: App, oci: OciCaller, store: Store) -> None:
+        store.keys.set_disabled(KEY, disabled=False)
+        digest = IMAGE.manifest.digest
+        manifest, blobs = artifact(simple_signing(signing_key(), digest))
+        for blob in blobs:
+            oci.push_blob("team/app", blob.data)
+        oci.push("team/app", manifest, f"{digest.replace(':', '-')}.sig")
+        query = f"account={ACCOUNT}&region={REGION}&repositoryName=team/app&imageTag=1"
+        path = f"/_emulator/signatures?{query}"
+        trusted = public_pem(signing_key())
+        assert app.request("POST", path, trusted).get_json()["signatures"][0]["verified"] is True
+        store.keys.set_disabled(KEY, disabled=True)
+        (found,) = app.request("POST", path, trusted).get_json()["signatures"]
+        assert found["reason"] == f"The signature cannot be decrypted: {DISABLED}"
 
     def test_a_scan_says_so(self, app: App, ecr: Any) -> None:
         ecr.start_image_scan(repositoryName="team/app", imageId={"imageTag": "1"})
