@@ -106,9 +106,9 @@ class BlobCopies:
     def rewrap(self, key_id: str) -> int:
         """Wrap the data keys of all that a key seals by its last version; return how many.
 
-        :raises KmsFailure: the key cannot be used.
+        :raises KmsFailure: the key cannot be opened.
         """
-        store = self._blobs.sealed(key_id)
+        store = self._blobs.folder.sealed(self._blobs.keys.load(key_id, even_disabled=True))
         count = 0
         for digest in store.digests():
             # What is damaged stays so, and is fsck's to tell.

@@ -90,13 +90,15 @@ class EncryptionKeys:
         self._master = master
         self._clock = clock
 
-    def load(self, key_id: str) -> LoadedKey:
+    def load(self, key_id: str, *, even_disabled: bool = False) -> LoadedKey:
         """Return a key that something was sealed by.
 
+        :param even_disabled: whether it is for the store's upkeep, and not for anybody to read.
         :raises KmsFailure: it cannot be used.
         """
         connection = self._database.reader()
-        check_enabled(connection, key_id)
+        if not even_disabled:
+            check_enabled(connection, key_id)
         rows = connection.execute(
             select(encryption_key_versions.c.version, encryption_key_versions.c.material).where(
                 encryption_key_versions.c.key_id == key_id
@@ -146,9 +148,11 @@ class EncryptionKeys:
     def rotate(self, key_id: str) -> int:
         """Give a key a new version and return its number; wrap the others anew as they are.
 
-        :raises KmsFailure: it cannot be used, or nothing was sealed by it yet.
+        It may be a disabled one, so that no key holds up a new master key.
+
+        :raises KmsFailure: it cannot be opened, or nothing was sealed by it yet.
         """
-        self.load(key_id)
+        self.load(key_id, even_disabled=True)
         with self._database.write() as connection:
             version = self._version(connection, key_id) + 1
             self._add_version(connection, key_id, version)

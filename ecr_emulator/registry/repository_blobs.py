@@ -23,7 +23,6 @@ from ecr_emulator.blobs.store import (
     BlobStore,
     DigestMismatch,
     Progress,
-    SealedBlobs,
     StorageFull,
 )
 from ecr_emulator.clock import Clock
@@ -82,14 +81,7 @@ class RepositoryBlobs:
 
         :raises KmsFailure: the key cannot be used.
         """
-        return self.folder if key_id is None else self.sealed(key_id)
-
-    def sealed(self, key_id: str) -> SealedBlobs:
-        """Return the store of what is sealed by a key.
-
-        :raises KmsFailure: the key cannot be used.
-        """
-        return self.folder.sealed(self.keys.load(key_id))
+        return self.folder if key_id is None else self.folder.sealed(self.keys.load(key_id))
 
     def open(self, key_id: str | None, digest: str) -> BinaryIO:
         """Open a blob for reading, as a repository of the key has it; the file can seek.

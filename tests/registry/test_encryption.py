@@ -444,6 +444,17 @@ class TestRotation:
         assert store.copies.rewrap(KEY) == 0
         assert store.faults() == []
 
+    def test_of_a_disabled_key(self, ecr: Any, oci: OciCaller, store: Store) -> None:
+        """Or one key would hold up a new master key for all."""
+        create(ecr, "team/app")
+        oci.push("team/app", IMAGE, "1")
+        store.keys.set_disabled(KEY, disabled=True)
+        assert store.keys.rotate(KEY) == 2
+        assert store.copies.rewrap(KEY) == len(IMAGE.blobs)
+        oci.refused(403, "DENIED", "GET", f"/v2/team/app/blobs/{LAYER.digest}")
+        store.keys.set_disabled(KEY, disabled=False)
+        pull(oci, "team/app")
+
     def test_an_upload_under_way_goes_on(self, ecr: Any, oci: OciCaller, store: Store) -> None:
         create(ecr, "team/app")
         location = oci.start_upload("team/app")

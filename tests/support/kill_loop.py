@@ -270,12 +270,14 @@ class KillLoop:
 
     :param folder: its data and what clients need.
     :param seed: what the clients do and when the server dies.
+    :param settings: of the server.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int, **settings: object) -> None:
         self.folder = folder
+        self._settings = settings
         self._chance = random.Random(seed)
-        self._server = ServerProcess(folder / "data")
+        self._server = ServerProcess(folder / "data", **settings)
         self._up = threading.Event()
         self._done = threading.Event()
         self._failures: list[BaseException] = []
@@ -335,7 +337,7 @@ class KillLoop:
         self.kills += 1
         if "Traceback" in log:
             self._failures.append(Broken(log))
-        self._server = ServerProcess(self.folder / "data", port)
+        self._server = ServerProcess(self.folder / "data", port, **self._settings)
         self._up.set()
 
     def _work(self, client: Client) -> None:
