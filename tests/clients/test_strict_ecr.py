@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.clients.caller import Caller
 from tests.clients.tool import Tool
-from tests.conftest import MakeServer
 from tests.support.docker import Docker
 from tests.support.images import (
     layout_digests,
@@ -17,12 +16,21 @@ from tests.support.images import (
     make_index,
     write_layout,
 )
+from tests.support.server import ServerProcess
+
+
+@pytest.fixture(scope="module")
+def strict_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
+    started = ServerProcess(tmp_path_factory.mktemp("strict") / "data", strict_ecr=True)
+    yield started
+    assert started.stop() == 0
+    assert "Traceback" not in started.log
 
 
 @pytest.fixture
-def strict(make_server: MakeServer, tmp_path: Path) -> Caller:
-    """A user of a server that does as ECR does."""
-    return Caller(make_server(strict_ecr=True).url, tmp_path / "aws")
+def strict(strict_server: ServerProcess, tmp_path: Path) -> Caller:
+    """A user of an account of their own at a server that does as ECR does."""
+    return Caller(strict_server.url, tmp_path / "aws")
 
 
 def by_skopeo(caller: Caller, uri: str, home: Path) -> None:
