@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
+from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import bindparam, select
@@ -61,13 +62,15 @@ _RESOURCE_QUERY = select(
     .scalar_subquery(),
 )
 _RESOURCE = HotQuery(_RESOURCE_QUERY)
-_TAGS = (
+_TAGS = HotQuery(
     select(repository_tags.c.key, repository_tags.c.value)
     .join(repositories, repositories.c.id == repository_tags.c.repository_id)
     .where(*_of_registry(repositories), repositories.c.name == bindparam("name"))
 )
-_SCOPE_OF = select(account_settings.c.value).where(
-    *_of_registry(account_settings), account_settings.c.name == _SCOPE
+_SCOPE_OF = HotQuery(
+    select(account_settings.c.value).where(
+        *_of_registry(account_settings), account_settings.c.name == _SCOPE
+    )
 )
 
 
@@ -120,11 +123,11 @@ class Access:
         if (
             principal.arn == f"arn:aws:iam::{key.account}:root"
             and principal.session is None
-            and texts == (None, None)
             and not origin.vpce
+            and not any(text is not None and _denies(text) for text in texts)
         ):
-            # Nothing but a policy of the resource or of the way there limits a root user in
-            # its own account: the answer, without asking.
+            # Nothing but what denies it in a policy of the resource, or the policy of the way
+            # there, limits a root user in its own account: the answer, without asking.
             return
         question = self._question(principal, action, key, repository, origin, keys, texts)
         decision = evaluate(question.request, question.policies)
@@ -348,12 +351,18 @@ class Access:
         if repository is None:
             return {}
         parameters = {"account": key.account, "region": key.region, "name": repository}
-        return {row[0]: row[1] for row in self._database.reader().execute(_TAGS, parameters)}
+        return dict(_TAGS.all(self._database, parameters))
 
     def _scope(self, key: RegistryKey) -> str:
         parameters = {"account": key.account, "region": key.region}
-        value = self._database.reader().execute(_SCOPE_OF, parameters).scalar()
-        return str(value or _DEFAULT_SCOPE)
+        row = _SCOPE_OF.first(self._database, parameters)
+        return _DEFAULT_SCOPE if row is None else str(row[0])
+
+
+@lru_cache(maxsize=2048)
+def _denies(text: str) -> bool:
+    """Say whether a stored policy denies anything to anyone."""
+    return any(statement.effect != "Allow" for statement in parsed(text).statements)
 
 
 def resource_of(action: str, key: RegistryKey, repository: str | None) -> str:

@@ -107,12 +107,14 @@ class Identity:
         )
 
 
-_FIND = select(identities).where(
-    identities.c.account == bindparam("account"),
-    identities.c.kind == bindparam("kind"),
-    identities.c.name == bindparam("name"),
+_FIND = HotQuery(
+    select(identities).where(
+        identities.c.account == bindparam("account"),
+        identities.c.kind == bindparam("kind"),
+        identities.c.name == bindparam("name"),
+    )
 )
-_POLICIES = (
+_POLICIES = HotQuery(
     select(identity_policies.c.name, identity_policies.c.policy_text)
     .where(identity_policies.c.identity_id == bindparam("identity_id"))
     .order_by(identity_policies.c.name)
@@ -122,8 +124,10 @@ _KEY = HotQuery(
     .join(identities, identities.c.id == access_keys.c.identity_id)
     .where(access_keys.c.access_key_id == bindparam("access_key_id"))
 )
-_ORGANIZATION = select(account_organizations.c.organization_id).where(
-    account_organizations.c.account == bindparam("account")
+_ORGANIZATION = HotQuery(
+    select(account_organizations.c.organization_id).where(
+        account_organizations.c.account == bindparam("account")
+    )
 )
 
 
@@ -136,7 +140,7 @@ class Identities:
 
     def find(self, account: str, kind: str, name: str) -> Identity | None:
         """Return a user or role, or ``None``."""
-        return _find(self._database.reader(), account, kind, name)
+        return _find(self._database, account, kind, name)
 
     def all(self) -> list[Identity]:
         """Return every user and role, by account, kind and name."""
@@ -147,13 +151,13 @@ class Identities:
 
     def policies(self, identity: Identity) -> dict[str, str]:
         """Return the identity-based policies of a user or role, by name."""
-        found = self._database.reader().execute(_POLICIES, {"identity_id": identity.id})
-        return {row.name: row.policy_text for row in found}
+        found = _POLICIES.all(self._database, {"identity_id": identity.id})
+        return {row[0]: row[1] for row in found}
 
     def organization(self, account: str) -> str:
         """Return the id of the organization that an account belongs to, or an empty string."""
-        found = self._database.reader().execute(_ORGANIZATION, {"account": account}).scalar()
-        return str(found or "")
+        found = _ORGANIZATION.first(self._database, {"account": account})
+        return "" if found is None else str(found[0])
 
     def put(self, spec: IdentitySpec) -> Identity:
         """Create a user or role, or make the one of that name what *spec* says.
@@ -246,9 +250,9 @@ def parsed(text: str) -> PolicyDocument:
     return parse_policy(text)
 
 
-def _find(connection: Connection, account: str, kind: str, name: str) -> Identity | None:
+def _find(where: Connection | Database, account: str, kind: str, name: str) -> Identity | None:
     parameters = {"account": account, "kind": kind, "name": name}
-    row = connection.execute(_FIND, parameters).one_or_none()
+    row = _FIND.first(where, parameters)
     return None if row is None else Identity(*row)
 
 

@@ -11,9 +11,8 @@ import logging
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
-
-from werkzeug.wrappers import Response
 
 from ecr_emulator.auth.canonical import SignedRequest
 from ecr_emulator.auth.failures import AuthenticationFailure
@@ -35,6 +34,9 @@ from ecr_emulator.policy.context import Origin
 from ecr_emulator.registry.api_calls import INTERNAL_FAILURE, ApiCall
 from ecr_emulator.storage_failure import StorageFailure
 from ecr_emulator.wsgi_body import BodyError, BodyReader, BodyTooLarge
+
+#: Status, headers and body of an answer.
+Answer = tuple[int, list[tuple[str, str]], bytes]
 
 logger = logging.getLogger(__name__)
 
@@ -67,9 +69,12 @@ class AwsDoor:
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         """Answer a request (WSGI): Flask's routing would cost as much as a small operation."""
-        return self._answer(environ)(environ, start_response)
+        status, headers, body = self._answer(environ)
+        headers.append(("Content-Length", str(len(body))))
+        start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+        return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
-    def _answer(self, environ: dict[str, Any]) -> Response:
+    def _answer(self, environ: dict[str, Any]) -> Answer:
         request_id = str(uuid.uuid4())
         is_query = False
         try:
@@ -81,7 +86,7 @@ class AwsDoor:
                 status, text, headers = sts.handle_query(
                     signed, self.verifier, self.sts_services, request_id, origin
                 )
-                return Response(text, status, headers)
+                return status, list(headers.items()), text.encode("utf-8")
             body = self._call_json(signed, _endpoint(environ), origin, request_id)
             return _json_response(200, body, request_id)
         except AwsError as error:
@@ -206,16 +211,15 @@ def _endpoint(environ: Mapping[str, Any]) -> Endpoint:
     return Endpoint(environ.get("wsgi.url_scheme") or "http", host)
 
 
-def _fault(is_query: bool, text: str | None, request_id: str) -> Response:
+def _fault(is_query: bool, text: str | None, request_id: str) -> Answer:
     """Return the answer to a request that we failed at, in the form of its protocol."""
     if is_query:
         status, xml, headers = sts.internal_failure(request_id)
-        return Response(xml, status, headers)
+        return status, list(headers.items()), xml.encode("utf-8")
     status, body, _ = errors.render_error(errors.server_exception(text))
     return _json_response(status, body, request_id)
 
 
-def _json_response(status: int, body: bytes, request_id: str) -> Response:
-    response = Response(body, status, content_type=errors.CONTENT_TYPE)
-    response.headers["x-amzn-RequestId"] = request_id
-    return response
+def _json_response(status: int, body: bytes, request_id: str) -> Answer:
+    headers = [("Content-Type", errors.CONTENT_TYPE), ("x-amzn-RequestId", request_id)]
+    return status, headers, body

@@ -11,14 +11,17 @@ import json
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta, timezone
+from math import isfinite
 from typing import Any
 
-Writer = Callable[[Any], Any]
+#: Returns a value as JSON. Writing the text at once takes half as long as to build what the
+#: model has and let ``json`` write that.
+Writer = Callable[[Any], str]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
-# UTF-8 as it is, as AWS sends it. NaN has no form in JSON.
-_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+#: Quotes a string, UTF-8 as it is, as AWS sends it; raises TypeError for anything else.
+_quote: Writer = json.encoder.encode_basestring
 
 
 def compile_serializer(
@@ -38,7 +41,7 @@ def compile_serializer(
     write = _compile(shapes, output_shape, ())
 
     def serialize(answer: dict[str, Any]) -> bytes:
-        return _encode(write(answer)).encode("utf-8")
+        return write(answer).encode("utf-8")
 
     return serialize
 
@@ -68,84 +71,77 @@ def _compile(shapes: Mapping[str, Any], name: str, outer: tuple[str, ...]) -> Wr
 
 
 def _structure_writer(shape: str, members: Mapping[str, Writer]) -> Writer:
-    # Most members are written as they are. Seeing that here instead of in a call for each
-    # takes a quarter off a long listing.
-    as_it_is = {name: _AS_IT_IS[writer] for name, writer in members.items() if writer in _AS_IT_IS}
-    type_as_it_is = as_it_is.get
+    labelled = {name: (f"{_quote(name)}:", writer) for name, writer in members.items()}
 
-    def write(value: Any) -> dict[str, Any]:
+    def write(value: Any) -> str:
         if not isinstance(value, dict):
             raise _wrong(value, shape)
-        written = {}
+        written = []
         for name, item in value.items():
-            if type(item) is type_as_it_is(name):
-                written[name] = item
-            elif item is not None:
-                if name not in members:
+            if item is not None:
+                if name not in labelled:
                     raise TypeError(f"{shape} has no member {name!r}")
-                written[name] = members[name](item)
-        return written
+                label, writer = labelled[name]
+                written.append(label + writer(item))
+        return f"{{{','.join(written)}}}"
 
     return write
 
 
 def _list_writer(shape: str, member: Writer) -> Writer:
-    def write(value: Any) -> list[Any]:
+    def write(value: Any) -> str:
         if not isinstance(value, (list, tuple)):
             raise _wrong(value, shape)
-        return [member(item) for item in value]
+        return f"[{','.join(map(member, value))}]"
 
     return write
 
 
 def _map_writer(shape: str, member: Writer) -> Writer:
-    def write(value: Any) -> dict[str, Any]:
+    def write(value: Any) -> str:
         if not isinstance(value, dict):
             raise _wrong(value, shape)
-        return {_write_string(key): member(item) for key, item in value.items() if item is not None}
+        items = [(key, item) for key, item in value.items() if item is not None]
+        return f"{{{','.join(f'{_quote(key)}:{member(item)}' for key, item in items)}}}"
 
     return write
 
 
-def _write_string(value: Any) -> str:
-    if not isinstance(value, str):
-        raise _wrong(value, "a string")
-    return value
-
-
-def _write_integer(value: Any) -> int:
+def _write_integer(value: Any) -> str:
     if not isinstance(value, int) or isinstance(value, bool):
         raise _wrong(value, "an integer")
-    return value
+    return str(value)
 
 
-def _write_boolean(value: Any) -> bool:
+def _write_boolean(value: Any) -> str:
     if not isinstance(value, bool):
         raise _wrong(value, "a boolean")
-    return value
+    return "true" if value else "false"
 
 
-def _write_double(value: Any) -> float:
+def _write_double(value: Any) -> str:
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise _wrong(value, "a number")
-    return float(value)
+    if not isfinite(value):
+        raise ValueError("Out of range float values are not JSON compliant")
+    return repr(float(value))
 
 
-def _write_timestamp(value: Any) -> float:
+def _write_timestamp(value: Any) -> str:
     if not isinstance(value, datetime) or value.tzinfo is None:
         raise _wrong(value, "an aware datetime")
     # Whole milliseconds first: the quotient then prints with three places at most.
-    return (value - _EPOCH) // _MILLISECOND / 1000
+    return repr((value - _EPOCH) // _MILLISECOND / 1000)
 
 
 def _write_blob(value: Any) -> str:
     if not isinstance(value, (bytes, bytearray, memoryview)):
         raise _wrong(value, "bytes")
-    return b64encode(value).decode("ascii")
+    return f'"{b64encode(value).decode("ascii")}"'
 
 
 _SCALAR_WRITERS: Mapping[str, Writer] = {
-    "string": _write_string,
+    "string": _quote,
     "integer": _write_integer,
     "long": _write_integer,
     "boolean": _write_boolean,
@@ -153,12 +149,6 @@ _SCALAR_WRITERS: Mapping[str, Writer] = {
     "float": _write_double,
     "timestamp": _write_timestamp,
     "blob": _write_blob,
-}
-
-_AS_IT_IS: Mapping[Writer, type] = {
-    _write_string: str,
-    _write_integer: int,
-    _write_boolean: bool,
 }
 
 

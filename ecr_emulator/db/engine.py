@@ -4,6 +4,11 @@ SQLite runs in WAL mode. A write transaction starts with ``BEGIN IMMEDIATE``: it
 its turn at the start, and never fails in the middle for want of the lock. Reads that need
 no more than one statement use a connection held per thread in autocommit mode, which
 spares them the transaction's two round trips.
+
+In SQLite transactions run on connections that are held too, one a thread for reading and one a
+process for writing (writers take turns), and are begun and ended by the driver: that costs a
+tenth of what SQLAlchemy's pool and transactions do. What was committed is synced by
+:mod:`.write_ahead_log`, for many writers at once.
 """
 
 from __future__ import annotations
@@ -21,13 +26,13 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
+from ecr_emulator.db.turns import Turn
+from ecr_emulator.db.write_ahead_log import WriteAheadLog
 from ecr_emulator.storage_failure import StorageFailure
 
 #: How long a writer waits for the writers before it, in milliseconds.
 BUSY_TIMEOUT_MS = 30_000
 
-#: Whether SQLite syncs each commit in WAL mode, or only its checkpoints.
-_FULL, _NORMAL = "FULL", "NORMAL"
 #: What SQLite says of the disk and of locks that are held too long. It raises the same exception
 #: for statements that are wrong; newer Pythons could tell them apart by a code.
 _SQLITE_TROUBLE = ("disk is full", "readonly database", "disk I/O", "unable to open", "is locked")
@@ -42,16 +47,19 @@ class Database:
     """
 
     def __init__(self, url: str, *, durability: str = "full") -> None:
-        self.engine = _make_engine(url, durability)
-        self._full = durability == "full"
-        self._writers = self.engine.execution_options(begin_mode="IMMEDIATE")
-        self._hasty_writers = self._writers.execution_options(synchronous=_NORMAL)
+        self.engine = _make_engine(url)
         self._readers = self.engine.execution_options(isolation_level="AUTOCOMMIT")
         self._held = threading.local()
         # Weak, so that the connection of a thread that ended goes back to the pool.
         self._all_held: weakref.WeakSet[Connection] = weakref.WeakSet()
         self._all_held_lock = threading.Lock()
-        self._writing = threading.Lock()
+        self._turn: Turn | None = None
+        self._log: WriteAheadLog | None = None
+        self._writer: Connection | None = None
+        if self.engine.dialect.name == "sqlite":
+            path = self.engine.url.database or ""
+            self._turn = Turn(path + ".write.lock")
+            self._log = WriteAheadLog(path) if durability == "full" else None
 
     def reader(self) -> Connection:
         """Return this thread's autocommit connection: one consistent statement at a time.
@@ -60,17 +68,14 @@ class Database:
         """
         connection: Connection | None = getattr(self._held, "connection", None)
         if connection is None or connection.invalidated:
-            connection = self._readers.connect()
-            self._held.connection = connection
-            with self._all_held_lock:
-                self._all_held.add(connection)
+            connection = self._held.connection = self._hold()
         return connection
 
     def reader_driver(self) -> Any:
         """Return the driver's connection below :meth:`reader`, for statements made ready before."""
         driver = getattr(self._held, "driver", None)
         if driver is None or self._held.connection.invalidated:
-            driver = self._held.driver = self.reader().connection.driver_connection
+            driver = self._held.driver = driver_of(self.reader())
         return driver
 
     @contextmanager
@@ -79,38 +84,57 @@ class Database:
 
         :raises StorageFailure: the database cannot be read.
         """
-        with _as_storage_failure(), self.engine.begin() as connection:
-            yield connection
+        snapshot = self._snapshot()
+        with _as_storage_failure():
+            if snapshot is None:
+                with self.engine.begin() as connection:
+                    yield connection
+                return
+            with _transaction(snapshot, "BEGIN"):
+                yield snapshot
 
     @contextmanager
     def write(self, *, lasting: bool = True) -> Iterator[Connection]:
         """A write transaction: committed at the end of the block, rolled back on an exception.
 
         :param lasting: whether a power cut after the block may undo it (``False``); the end of
-            the process never does. That saves SQLite's sync, which the next lasting transaction
-            makes good.
-        :raises StorageFailure: the database takes no writes; nothing of the block is kept.
+            the process never does. That saves a sync, which that of the next lasting
+            transaction makes good.
+        :raises StorageFailure: the database takes no writes; nothing of the block is kept. Or
+            the disk does not take what was committed: then it may be lost with the machine.
         """
-        writers = self._writers if lasting or not self._full else self._hasty_writers
-        with self._turn(), _as_storage_failure(), writers.begin() as connection:
-            yield connection
-
-    @contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Let this process's writers wait for each other here.
-
-        In SQLite a writer that finds the lock taken sleeps, longer each time, and looks again:
-        with several at it the lock is free more often than held. So of each process one tries.
-        """
-        if self.engine.dialect.name != "sqlite":
-            yield
+        if self._turn is None:
+            with _as_storage_failure(), self.engine.begin() as connection:
+                yield connection
             return
-        if not self._writing.acquire(timeout=BUSY_TIMEOUT_MS / 1000):
-            raise StorageFailure("The registry's database failed: database is locked")
-        try:
-            yield
-        finally:
-            self._writing.release()
+        with self._turn.taken(BUSY_TIMEOUT_MS / 1000), _as_storage_failure():
+            writer = self._writer
+            if writer is None or writer.closed or writer.invalidated:
+                writer = self._writer = self._hold()
+            with _transaction(writer, "BEGIN IMMEDIATE"):
+                yield writer
+        if self._log is not None and lasting:
+            self._log.sync()
+
+    def _snapshot(self) -> Connection | None:
+        """Return this thread's connection for transactions that read, unless one is open."""
+        if self.engine.dialect.name != "sqlite":
+            return None
+        connection: Connection | None = getattr(self._held, "snapshot", None)
+        if connection is None or connection.invalidated:
+            connection = self._held.snapshot = self._hold()
+        return None if driver_of(connection).in_transaction else connection
+
+    def _hold(self) -> Connection:
+        """Return a new connection that lasts until it is let go or the database is closed.
+
+        SQLAlchemy takes it to be in a transaction that never ends.
+        """
+        connection = self._readers.connect()
+        connection.begin()
+        with self._all_held_lock:
+            self._all_held.add(connection)
+        return connection
 
     def close(self) -> None:
         """Close every connection."""
@@ -118,8 +142,39 @@ class Database:
             for connection in list(self._all_held):
                 connection.close()
             self._all_held.clear()
+        self._writer = None
+        if self._turn is not None:
+            self._turn.close()
         self._held = threading.local()
         self.engine.dispose()
+
+
+def driver_of(connection: Connection) -> Any:
+    """Return the driver's connection below one of SQLAlchemy's."""
+    return connection.connection.driver_connection
+
+
+@contextmanager
+def _transaction(connection: Connection, begin: str) -> Iterator[None]:
+    """Run a transaction of SQLite on a held connection; it is rolled back on an exception.
+
+    :raises OperationalError: SQLAlchemy's, when it cannot be begun or committed.
+    """
+    driver = driver_of(connection)
+    try:
+        _run(driver, begin)
+        yield
+        _run(driver, "COMMIT")
+    finally:
+        if driver.in_transaction:
+            driver.execute("ROLLBACK")
+
+
+def _run(driver: Any, statement: str) -> None:
+    try:
+        driver.execute(statement)
+    except sqlite3.OperationalError as error:
+        raise OperationalError(statement, None, error) from error
 
 
 @contextmanager
@@ -136,7 +191,7 @@ def _as_storage_failure() -> Iterator[None]:
         raise StorageFailure(f"The registry's database failed: {reason}") from error
 
 
-def _make_engine(url: str, durability: str) -> Engine:
+def _make_engine(url: str) -> Engine:
     parsed = make_url(url)
     options: dict[str, Any] = {
         "json_serializer": _compact_json,
@@ -154,7 +209,6 @@ def _make_engine(url: str, durability: str) -> Engine:
         connect_args={"check_same_thread": False},
         **options,
     )
-    synchronous = _FULL if durability == "full" else _NORMAL
 
     @event.listens_for(engine, "connect")
     def _prepare(dbapi_connection: Any, _record: Any) -> None:
@@ -163,23 +217,16 @@ def _make_engine(url: str, durability: str) -> Engine:
         cursor = dbapi_connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
         cursor.execute("PRAGMA journal_mode = WAL")
-        cursor.execute(f"PRAGMA synchronous = {synchronous}")
+        # The log is synced before it is written into the database; commits: by write().
+        cursor.execute("PRAGMA synchronous = NORMAL")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA cache_size = -16384")
         cursor.close()
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        options = connection.get_execution_options()
-        if options.get("isolation_level") == "AUTOCOMMIT":
-            return
-        mode = options.get("begin_mode", "DEFERRED")
-        # What is set stays with the driver's connection, which the pool hands on.
-        wanted, state = options.get("synchronous", synchronous), connection.info
-        if mode == "IMMEDIATE" and state.get("synchronous", synchronous) != wanted:
-            connection.exec_driver_sql(f"PRAGMA synchronous = {wanted}")
-            state["synchronous"] = wanted
-        connection.exec_driver_sql(f"BEGIN {mode}")
+        if connection.get_execution_options().get("isolation_level") != "AUTOCOMMIT":
+            connection.exec_driver_sql("BEGIN")
 
     return engine
 

@@ -1,4 +1,4 @@
-"""SELECTs on the hottest paths: compiled once, run by the driver itself.
+"""SELECTs on hot paths: compiled once, run by the driver itself.
 
 SQLAlchemy's execution costs several times what SQLite takes to read a row by its key, and a
 pull is little else than two such reads. A hot query is written in SQLAlchemy like any other,
@@ -8,69 +8,58 @@ results are worked out once for each dialect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Select
-from sqlalchemy.engine import Dialect
+from sqlalchemy import Connection, Select
 
-from ecr_emulator.db.engine import Database
-
-_Convert = Callable[[Any], Any]
+from ecr_emulator.db.engine import Database, driver_of
+from ecr_emulator.db.hot_plans import Plan
 
 
 class HotQuery:
-    """A SELECT whose parameters are all ``bindparam`` texts or numbers."""
+    """A SELECT whose parameters are ``bindparam`` s; one of them may be a list for an ``IN``.
 
-    def __init__(self, statement: Select[Any]) -> None:
+    It is run in a transaction of its own when it is given the database, else in that of the
+    connection.
+
+    :param expanding: the name of the ``bindparam(…, expanding=True)``.
+    """
+
+    def __init__(self, statement: Select[Any], *, expanding: str | None = None) -> None:
         self._statement = statement
-        self._plans: dict[str, _Plan] = {}
+        self._expanding = expanding
+        self._plans: dict[tuple[str, int], Plan] = {}
 
-    def first(self, database: Database, parameters: Mapping[str, Any]) -> tuple[Any, ...] | None:
-        """Return the first row, or ``None``; read in a transaction of its own."""
-        dialect = database.engine.dialect
-        plan = self._plans.get(dialect.name)
+    def first(
+        self, where: Database | Connection, parameters: Mapping[str, Any]
+    ) -> tuple[Any, ...] | None:
+        """Return the first row, or ``None``."""
+        found = self.all(where, parameters)
+        return found[0] if found else None
+
+    def all(
+        self, where: Database | Connection, parameters: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        """Return all rows; none when the list is empty."""
+        if isinstance(where, Database):
+            driver, dialect = where.reader_driver(), where.engine.dialect
+        else:
+            driver, dialect = driver_of(where), where.dialect
+        length = 0
+        if self._expanding is not None:
+            items = list(parameters[self._expanding])
+            if not items:
+                return []
+            # As many as a power of two, so that there are few plans.
+            length = 1 << (len(items) - 1).bit_length()
+            items += items[-1:] * (length - len(items))
+            parameters = {**parameters, self._expanding: items}
+        plan = self._plans.get((dialect.name, length))
         if plan is None:
-            plan = self._plans[dialect.name] = _Plan(self._statement, dialect)
-        connection = database.reader_driver()
-        values = plan.values(parameters)
-        # Both drivers' connections take statements themselves; the row is read at once, so
-        # that no read transaction stays open.
-        row = next(iter(connection.execute(plan.text, values).fetchall()), None)
-        return None if row is None else plan.convert(row)
-
-
-class _Plan:
-    """A hot query for one dialect."""
-
-    def __init__(self, statement: Select[Any], dialect: Dialect) -> None:
-        compiled = statement.compile(dialect=dialect)
-        self.text = str(compiled)
-        positions = getattr(compiled, "positiontup", None)
-        self._positions: list[str] | None = list(positions) if positions else None
-        self._constants = {
-            name: value for name, value in compiled.params.items() if value is not None
-        }
-        self._converts: list[tuple[int, _Convert]] = []
-        for index, column in enumerate(statement.selected_columns):
-            convert = column.type.dialect_impl(dialect).result_processor(dialect, None)
-            if convert is not None:
-                self._converts.append((index, convert))
-
-    def values(self, parameters: Mapping[str, Any]) -> Any:
-        """Return the parameters as the driver takes them."""
-        if self._positions is None:
-            return {**self._constants, **parameters}
-        constants = self._constants
-        return [
-            parameters[name] if name in parameters else constants[name] for name in self._positions
-        ]
-
-    def convert(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Return a row of the driver's with the values that SQLAlchemy would give."""
-        if not self._converts:
-            return row
-        converted = list(row)
-        for index, convert in self._converts:
-            converted[index] = convert(converted[index])
-        return tuple(converted)
+            columns = [column.type for column in self._statement.selected_columns]
+            lists = {} if self._expanding is None else {self._expanding: length}
+            compiled = self._statement.compile(dialect=dialect)
+            plan = self._plans[dialect.name, length] = Plan(compiled, dialect, columns, lists)
+        # The rows are read at once, so that no read transaction stays open.
+        return plan.convert(plan.run(driver, parameters).fetchall())

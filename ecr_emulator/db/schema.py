@@ -43,7 +43,12 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
         """Turn microseconds into an aware datetime."""
-        return None if value is None else _EPOCH + timedelta(microseconds=value)
+        return None if value is None else utc_time(value)
+
+
+def utc_time(microseconds: int) -> datetime:
+    """Return the aware UTC time so long after the epoch."""
+    return _EPOCH + timedelta(microseconds=microseconds)
 
 
 #: SQLite gives a 64-bit row id only to INTEGER PRIMARY KEY; elsewhere ids must be BIGINT.

@@ -17,7 +17,7 @@ def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
 
 def put_row(connection: Connection, table: Table, **values: Any) -> None:
     """Insert a row, or give the row with the same primary key these values."""
-    connection.execute(_put_row(connection.dialect.name, table, tuple(values)), values)
+    connection.execute(put_row_statement(connection.dialect.name, table, tuple(values)), values)
 
 
 # Built once for each table: to build a statement takes longer than to run it.
@@ -27,9 +27,10 @@ def _insert_once(dialect: str, table: Table) -> sqlite.Insert | postgresql.Inser
 
 
 @lru_cache(maxsize=256)
-def _put_row(
+def put_row_statement(
     dialect: str, table: Table, names: tuple[str, ...]
 ) -> sqlite.Insert | postgresql.Insert:
+    """Return the statement of :func:`put_row`, for the columns *names*."""
     key = [column.name for column in table.primary_key]
     statement = _insert(dialect, table)
     changed = {name: statement.excluded[name] for name in names if name not in key}

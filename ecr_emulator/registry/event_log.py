@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, insert, or_, select
+from sqlalchemy import Connection, bindparam, delete, or_, select
 
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.event_tables import event_deliveries, events
+from ecr_emulator.db.hot_writes import HotInsert
 from ecr_emulator.registry.event_bodies import Event
 from ecr_emulator.registry.event_queue import DeliveryQueue
 
@@ -26,6 +27,7 @@ KEPT_FOR_DELIVERY = timedelta(hours=24)
 #: After so many events the log is cut back.
 _BETWEEN_CUTS = 100
 
+_INSERT = HotInsert(events)
 _OLD = delete(events).where(
     events.c.id <= bindparam("last"),
     or_(
@@ -74,16 +76,16 @@ class EventLog:
         # ECR Public is at home in one region (its endpoints are in us-east-1 and us-west-2, and
         # its CloudTrail records come from the former).
         region = "us-east-1" if event.key.is_public else event.key.region
-        result = connection.execute(
-            insert(events).values(
-                happened_at=now,
-                account=event.key.account,
-                region=region,
-                detail_type=event.detail_type,
-                body=event.body(region, now),
-            )
+        event_id = _INSERT.run(
+            connection,
+            {
+                "happened_at": now,
+                "account": event.key.account,
+                "region": region,
+                "detail_type": event.detail_type,
+                "body": event.body(region, now),
+            },
         )
-        event_id: int = result.inserted_primary_key.id  # type: ignore[union-attr]
         self._deliveries.add(connection, event_id, now)
         if event_id % _BETWEEN_CUTS == 0:
             before = now - KEPT_FOR_DELIVERY

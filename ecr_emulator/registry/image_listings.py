@@ -9,12 +9,14 @@ at its end when there is no token.)
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, exists, or_, select
+from sqlalchemy import Connection, Select, bindparam, exists, or_, select
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.schema import image_tags, images
 from ecr_emulator.registry.images import (
     ACTIVE,
@@ -30,6 +32,8 @@ from ecr_emulator.registry.repository import Repository, find_repository
 #: How many images a page of a filtered listing looks at.
 MOST_SEEN = 4000
 
+#: Behind all row ids.
+_LAST = (1 << 63) - 1
 _ANY = "ANY"
 _TAGGED = "TAGGED"
 _UNTAGGED = "UNTAGGED"
@@ -75,24 +79,13 @@ class ImageListings:
         :returns: the pairs, and the position for the next page; ``None`` at the end.
         :raises RepositoryNotFound: there is no such repository.
         """
-        query = (
-            select(images.c.id, images.c.digest, image_tags.c.tag)
-            .select_from(images.outerjoin(image_tags, image_tags.c.image_id == images.c.id))
-            .order_by(images.c.id, image_tags.c.tag)
-            .limit(limit + 1)
-        )
-        if image_filter.tag_status == _TAGGED:
-            query = query.where(image_tags.c.tag.is_not(None))
-        elif image_filter.tag_status == _UNTAGGED:
-            query = query.where(image_tags.c.tag.is_(None))
-        first = 0
-        if after is not None:
-            first, tag = after
-            query = query.where(or_(images.c.id > first, image_tags.c.tag > tag))
+        first, tag = (0, "") if after is None else after
+        query = _listing(image_filter, goes_on=after is not None)
         with self._database.read() as connection:
             repository = find_repository(connection, key, name)
-            narrowed, last = _narrowed(connection, query, repository, image_filter, first)
-            rows = connection.execute(narrowed).all()
+            last = _end(connection, repository, image_filter, first)
+            parameters = _parameters(repository, first, last, limit)
+            rows = query.all(connection, {**parameters, "after": tag})
         found = [ImageId(digest, tag) for _, digest, tag in rows[:limit]]
         if len(rows) > limit:
             row_id, _, tag = rows[limit - 1]
@@ -114,34 +107,78 @@ class ImageListings:
         :returns: the images, and the position for the next page; ``None`` at the end.
         :raises RepositoryNotFound: there is no such repository.
         """
-        query = select(images).order_by(images.c.id).limit(limit + 1)
-        if image_filter.tag_status != _ANY:
-            tagged = exists().where(image_tags.c.image_id == images.c.id)
-            query = query.where(tagged if image_filter.tag_status == _TAGGED else ~tagged)
+        query = _page(image_filter)
         with self._database.read() as connection:
             repository = find_repository(connection, key, name)
-            narrowed, last = _narrowed(connection, query, repository, image_filter, after + 1)
-            found = [Image.from_row(row) for row in connection.execute(narrowed)]
+            last = _end(connection, repository, image_filter, after + 1)
+            parameters = _parameters(repository, after + 1, last, limit)
+            found = [Image.from_row(row) for row in query.all(connection, parameters)]
             if len(found) > limit:
                 last = found[limit - 1].id
             return with_tags(connection, found[:limit]), last
 
 
-def _narrowed(
-    connection: Connection,
-    query: Select[Any],
-    repository: Repository,
-    image_filter: ImageFilter,
-    first: int,
-) -> tuple[Select[Any], int | None]:
-    """Narrow a listing to a repository, from the row id *first* on.
+_OF_REPOSITORY = (
+    images.c.repository_id == bindparam("repository_id"),
+    images.c.id >= bindparam("first"),
+)
+_NTH = HotQuery(
+    select(images.c.id).where(*_OF_REPOSITORY).order_by(images.c.id).offset(MOST_SEEN - 1).limit(1)
+)
 
-    :returns: the listing, and where it has to end although there may be more behind.
-    """
-    of_repository = (images.c.repository_id == repository.id, images.c.id >= first)
-    query = query.where(*of_repository, *status_is(image_filter.status))
+
+# Compiled once each: there are few filters.
+@lru_cache(maxsize=64)
+def _listing(image_filter: ImageFilter, *, goes_on: bool) -> HotQuery:
+    """Return the query of :meth:`ImageListings.ids`."""
+    query = (
+        select(images.c.id, images.c.digest, image_tags.c.tag)
+        .select_from(images.outerjoin(image_tags, image_tags.c.image_id == images.c.id))
+        .order_by(images.c.id, image_tags.c.tag)
+    )
+    if image_filter.tag_status == _TAGGED:
+        query = query.where(image_tags.c.tag.is_not(None))
+    elif image_filter.tag_status == _UNTAGGED:
+        query = query.where(image_tags.c.tag.is_(None))
+    if goes_on:
+        behind = or_(images.c.id > bindparam("first"), image_tags.c.tag > bindparam("after"))
+        query = query.where(behind)
+    return HotQuery(_narrowed(query, image_filter))
+
+
+@lru_cache(maxsize=64)
+def _page(image_filter: ImageFilter) -> HotQuery:
+    """Return the query of :meth:`ImageListings.page`."""
+    query = select(images).order_by(images.c.id)
+    if image_filter.tag_status != _ANY:
+        tagged = exists().where(image_tags.c.image_id == images.c.id)
+        query = query.where(tagged if image_filter.tag_status == _TAGGED else ~tagged)
+    return HotQuery(_narrowed(query, image_filter))
+
+
+def _narrowed(query: Select[Any], image_filter: ImageFilter) -> Select[Any]:
+    """Narrow a listing to one repository, from the row id ``first`` on, to ``last`` if need be."""
+    query = query.where(*_OF_REPOSITORY, *status_is(image_filter.status))
+    if image_filter.is_narrow:
+        query = query.where(images.c.id <= bindparam("last"))
+    return query.limit(bindparam("limit"))
+
+
+def _end(
+    connection: Connection, repository: Repository, image_filter: ImageFilter, first: int
+) -> int | None:
+    """Return where a page has to end although there may be more behind."""
     if not image_filter.is_narrow:
-        return query, None
-    seen = select(images.c.id).where(*of_repository).order_by(images.c.id)
-    last = connection.execute(seen.offset(MOST_SEEN - 1).limit(1)).scalar()
-    return (query if last is None else query.where(images.c.id <= last)), last
+        return None
+    row = _NTH.first(connection, {"repository_id": repository.id, "first": first})
+    return None if row is None else int(row[0])
+
+
+def _parameters(repository: Repository, first: int, last: int | None, limit: int) -> dict[str, Any]:
+    return {
+        "repository_id": repository.id,
+        "first": first,
+        "last": _LAST if last is None else last,
+        # One more tells whether there are more.
+        "limit": limit + 1,
+    }

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
+from ecr_emulator.db.hot_writes import HotInsert, HotPut, HotWrite
 from ecr_emulator.db.schema import (
     blobs,
     image_children,
@@ -21,7 +23,6 @@ from ecr_emulator.db.schema import (
     layers,
     manifests,
 )
-from ecr_emulator.db.upsert import put_row
 from ecr_emulator.digests import algorithm_of, digest_bytes, is_digest
 from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.creation_templates import repository_for_push
@@ -162,15 +163,16 @@ class ImagePush:
             for restored in self._on_restore:
                 restored(connection, repository, image)
         if tag is not None:
-            put_row(
+            _PUT_TAG.run(
                 connection,
-                image_tags,
-                repository_id=repository.id,
-                tag=tag,
-                image_id=image.id,
-                tagged_at=now,
-                # Whose tag it is now; the cache says so itself of its own.
-                upstream_checked_at=None,
+                {
+                    "repository_id": repository.id,
+                    "tag": tag,
+                    "image_id": image.id,
+                    "tagged_at": now,
+                    # Whose tag it is now; the cache says so itself of its own.
+                    "upstream_checked_at": None,
+                },
             )
         if not partial:
             self.announce(connection, repository, image, tag, permit)
@@ -191,7 +193,7 @@ class ImagePush:
 
     def _make_sure_of(self, key: RegistryKey, name: str, permit: Permit | None) -> None:
         try:
-            find_repository(self._database.reader(), key, name)
+            find_repository(self._database, key, name)
         except RepositoryNotFound:
             with self._database.write() as connection:
                 repository_for_push(connection, key, name, self._clock.now(), permit)
@@ -207,13 +209,10 @@ class ImagePush:
         quotas = self._quotas.of(repository.key)
         name, account = repository.name, repository.key.account
         if existing is None:
-            in_repository = select(images.c.id).where(images.c.repository_id == repository.id)
-            if _has(connection, quotas.images_per_repository, in_repository):
+            if _has_images(connection, repository, quotas.images_per_repository):
                 raise LimitExceeded.of_images(name, account, quotas.images_per_repository)
-        elif tag is not None:
-            of_image = select(image_tags.c.tag).where(image_tags.c.image_id == existing.id)
-            if _has(connection, quotas.tags_per_image, of_image):
-                raise LimitExceeded.of_tags(tag, name, account, quotas.tags_per_image)
+        elif tag is not None and _has_tags(connection, existing, quotas.tags_per_image):
+            raise LimitExceeded.of_tags(tag, name, account, quotas.tags_per_image)
 
     @staticmethod
     def _check_tag_is_free(
@@ -242,23 +241,48 @@ class ImagePush:
             raise ImageTagAlreadyExists(tag, name)
 
 
-#: Built once: to build a statement takes longer than to run it.
-_INSERT_IMAGE, _INSERT_MANIFEST = insert(images), insert(manifests)
-_INSERT_LAYER, _INSERT_CHILD = insert(image_layers), insert(image_children)
-_READ = select(images).where(images.c.id == bindparam("image_id"))
-_LAYER_SIZES = (
+_INSERT_IMAGE, _INSERT_MANIFEST = HotInsert(images), HotWrite(manifests.insert())
+_INSERT_LAYER, _INSERT_CHILD = HotWrite(image_layers.insert()), HotWrite(image_children.insert())
+_PUT_TAG = HotPut(image_tags)
+_IDS = select(images.c.id).where(images.c.repository_id == bindparam("repository_id"))
+#: Two looks into an index, where counting takes as long as there are images.
+_SPREAD = HotQuery(
+    select(
+        _IDS.order_by(images.c.id.desc()).limit(1).scalar_subquery()
+        - _IDS.order_by(images.c.id).limit(1).scalar_subquery()
+    )
+)
+_NTH_IMAGE = HotQuery(_IDS.offset(bindparam("number")).limit(1))
+_NTH_TAG = HotQuery(
+    select(image_tags.c.tag)
+    .where(image_tags.c.image_id == bindparam("image_id"))
+    .offset(bindparam("number"))
+    .limit(1)
+)
+_LAYER_SIZES = HotQuery(
     select(blobs.c.digest, blobs.c.size)
     .join(layers, layers.c.digest == blobs.c.digest)
     .where(
         layers.c.repository_id == bindparam("repository_id"),
         layers.c.digest.in_(bindparam("digests", expanding=True)),
-    )
+    ),
+    expanding="digests",
 )
 
 
-def _has(connection: Connection, number: int, query: Select[Any]) -> bool:
-    """Tell whether *query* has *number* rows or more."""
-    return number < 1 or connection.execute(query.offset(number - 1).limit(1)).first() is not None
+def _has_images(connection: Connection, repository: Repository, number: int) -> bool:
+    """Tell whether a repository has *number* images or more."""
+    parameters = {"repository_id": repository.id, "number": number - 1}
+    (spread,) = _SPREAD.all(connection, {"repository_id": repository.id})[0]
+    if number < 1 or spread is None or spread + 1 < number:
+        return number < 1
+    return _NTH_IMAGE.first(connection, parameters) is not None
+
+
+def _has_tags(connection: Connection, image: Image, number: int) -> bool:
+    """Tell whether an image has *number* tags or more."""
+    parameters = {"image_id": image.id, "number": number - 1}
+    return number < 1 or _NTH_TAG.first(connection, parameters) is not None
 
 
 def store_image(
@@ -284,7 +308,7 @@ def store_image(
         if partial
         else _size_of_image(connection, repository, manifest)
     )
-    values = {
+    values: dict[str, Any] = {
         "repository_id": repository.id,
         "digest": digest,
         "media_type": manifest.media_type,
@@ -294,24 +318,24 @@ def store_image(
         "pushed_at": now,
         "subject_digest": manifest.subject,
         "status": ACTIVE,
+        "last_pulled_at": None,
+        "last_archived_at": None,
+        "last_activated_at": None,
     }
-    result = connection.execute(_INSERT_IMAGE, values)
-    image_id: int = result.inserted_primary_key.id  # type: ignore[union-attr]
-    connection.execute(_INSERT_MANIFEST, {"image_id": image_id, "body": body})
-    if manifest.layers:
-        connection.execute(
-            _INSERT_LAYER,
-            [
-                {"image_id": image_id, "digest": layer.digest, "media_type": layer.media_type}
-                for layer in manifest.layers
-            ],
-        )
-    if manifest.children:
-        connection.execute(
-            _INSERT_CHILD,
-            [{"image_id": image_id, "digest": child.digest} for child in manifest.children],
-        )
-    return _read(connection, image_id)
+    image = Image(_INSERT_IMAGE.run(connection, values), **values)
+    _INSERT_MANIFEST.run(connection, {"image_id": image.id, "body": body})
+    _INSERT_LAYER.run_many(
+        connection,
+        [
+            {"image_id": image.id, "digest": layer.digest, "media_type": layer.media_type}
+            for layer in manifest.layers
+        ],
+    )
+    _INSERT_CHILD.run_many(
+        connection,
+        [{"image_id": image.id, "digest": child.digest} for child in manifest.children],
+    )
+    return image
 
 
 def activate(connection: Connection, image: Image, now: datetime) -> Image:
@@ -319,12 +343,7 @@ def activate(connection: Connection, image: Image, now: datetime) -> Image:
     connection.execute(
         update(images).where(images.c.id == image.id).values(status=ACTIVE, last_activated_at=now)
     )
-    return _read(connection, image.id)
-
-
-def _read(connection: Connection, image_id: int) -> Image:
-    row = connection.execute(_READ, {"image_id": image_id}).one()
-    return Image.from_row(row)
+    return replace(image, status=ACTIVE, last_activated_at=now)
 
 
 def _digest(body: bytes, stated: str | None) -> str:
@@ -346,7 +365,7 @@ def _size_of_image(connection: Connection, repository: Repository, manifest: Man
     sizes: dict[str, int] = {}
     for batch in _batches(manifest.layers):
         parameters = {"repository_id": repository.id, "digests": batch}
-        sizes.update((row[0], row[1]) for row in connection.execute(_LAYER_SIZES, parameters))
+        sizes.update(_LAYER_SIZES.all(connection, parameters))
     missing = [layer.digest for layer in manifest.layers if layer.digest not in sizes]
     if missing:
         raise LayersNotFound.for_image(missing, repository.name, repository.key.account)

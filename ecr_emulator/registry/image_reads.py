@@ -75,8 +75,9 @@ _PULL = (
     .join(images, images.c.repository_id == repositories.c.id)
     .join(manifests, manifests.c.image_id == images.c.id)
 )
-_PULL_BY_DIGEST = HotQuery(_PULL.where(*_IN_REPOSITORY, images.c.digest == bindparam("reference")))
-_PULL_BY_TAG = HotQuery(
+_DIGEST = images.c.digest == bindparam("digest")
+_PULL_BY_DIGEST = HotQuery(_PULL.where(*_IN_REPOSITORY, _DIGEST))
+_PULL_TAGGED = (
     _PULL.add_columns(image_tags.c.upstream_checked_at)
     .join(
         image_tags,
@@ -85,15 +86,28 @@ _PULL_BY_TAG = HotQuery(
             image_tags.c.image_id == images.c.id,
         ),
     )
-    .where(*_IN_REPOSITORY, image_tags.c.tag == bindparam("reference"))
+    .where(*_IN_REPOSITORY, image_tags.c.tag == bindparam("tag"))
+)
+_PULL_BY_TAG = HotQuery(_PULL_TAGGED)
+_PULL_BY_BOTH = HotQuery(_PULL_TAGGED.where(_DIGEST))
+
+
+_TAG_PAGE = HotQuery(
+    select(image_tags.c.tag)
+    .where(
+        image_tags.c.repository_id == bindparam("repository_id"),
+        image_tags.c.tag > bindparam("after"),
+    )
+    .order_by(image_tags.c.tag)
+    .limit(bindparam("limit"))
 )
 
 
-def _refusal_of_key(connection: Connection, repository: Repository) -> str | None:
+def _refusal_of_key(connection: Connection, kms_key: str | None) -> str | None:
     """Return why nothing can be had of a repository by its key, or ``None``."""
     try:
-        if repository.kms_key is not None:
-            check_enabled(connection, repository.kms_key)
+        if kms_key is not None:
+            check_enabled(connection, kms_key)
     except KmsFailure as error:
         return error.message
     return None
@@ -115,21 +129,13 @@ class ImageReads:
         :raises RepositoryNotFound, ImageNotFound: there is none.
         :raises KmsFailure: the repository's key is disabled.
         """
-        query = _PULL_BY_DIGEST if image_id.digest is not None else _PULL_BY_TAG
-        parameters = {
-            "account": key.account,
-            "region": key.region,
-            "name": name,
-            "reference": image_id.digest or image_id.tag,
-        }
-        row = query.first(self._database, parameters)
-        if row is None:
-            find_repository(self._database.reader(), key, name)
+        found = _pull(self._database, key, name, image_id)
+        if found is None:
+            find_repository(self._database, key, name)
             raise ImageNotFound(image_id.digest, image_id.tag, name, key.account)
-        kms_key = row[_IMAGE_COLUMNS]
+        stored, kms_key = found
         if kms_key is not None:
             check_enabled(self._database.reader(), kms_key)
-        stored = StoredManifest(Image(*row[:_IMAGE_COLUMNS]), *row[_IMAGE_COLUMNS + 1 :])
         if stored.image.status != ACTIVE:
             raise ImageNotFound(image_id.digest, image_id.tag, name, key.account)
         return stored
@@ -172,24 +178,24 @@ class ImageReads:
         found: list[tuple[ImageId, StoredManifest]] = []
         failures: list[ImageFailure] = []
         with self._database.read() as connection:
-            repository = find_repository(connection, key, name)
-            refusal = _refusal_of_key(connection, repository)
             for image_id in dict.fromkeys(image_ids):
-                image = find_or_fail(connection, repository, image_id)
-                if isinstance(image, ImageFailure):
-                    failures.append(image)
+                failure = _malformed(image_id)
+                pulled = None if failure else _pull(connection, key, name, image_id)
+                if pulled is None:
+                    failures.append(failure or _not_found(image_id))
                     continue
+                stored, kms_key = pulled
+                refusal = _refusal_of_key(connection, kms_key)
                 if refusal is not None:
                     failures.append(ImageFailure(image_id, KMS_ERROR, refusal))
-                    continue
-                if image.status != ACTIVE:
+                elif stored.image.status != ACTIVE:
                     # Code: API reference; reason: likeliest.
-                    reason = f"Requested image is not accessible: it is {image.status}"
+                    reason = f"Requested image is not accessible: it is {stored.image.status}"
                     failures.append(ImageFailure(image_id, INACCESSIBLE, reason))
-                    continue
-                query = select(manifests.c.body).where(manifests.c.image_id == image.id)
-                body = connection.execute(query).scalar_one()
-                found.append((image_id, StoredManifest(image, body)))
+                else:
+                    found.append((image_id, stored))
+            if not found:
+                find_repository(connection, key, name)
         self._record_pulls(key, [stored.image for _, stored in found], caller_arn)
         return found, failures
 
@@ -216,15 +222,9 @@ class ImageReads:
         :param after: the tag that the page before ended with; empty for the first page.
         :raises RepositoryNotFound: there is no such repository.
         """
-        connection = self._database.reader()
-        repository = find_repository(connection, key, name)
-        query = (
-            select(image_tags.c.tag)
-            .where(image_tags.c.repository_id == repository.id, image_tags.c.tag > after)
-            .order_by(image_tags.c.tag)
-            .limit(limit)
-        )
-        return list(connection.execute(query).scalars())
+        repository = find_repository(self._database, key, name)
+        parameters = {"repository_id": repository.id, "after": after, "limit": limit}
+        return [row[0] for row in _TAG_PAGE.all(self._database, parameters)]
 
     def referrers(
         self,
@@ -268,6 +268,27 @@ class ImageReads:
         )
 
 
+def _pull(
+    where: Database | Connection, key: RegistryKey, name: str, image_id: ImageId
+) -> tuple[StoredManifest, str | None] | None:
+    """Return the manifest that a digest, a tag or both name, whatever its image's status.
+
+    With it comes the key that the repository is encrypted by.
+    """
+    parameters = {"account": key.account, "region": key.region, "name": name}
+    if image_id.tag is None:
+        query, names = _PULL_BY_DIGEST, {"digest": image_id.digest}
+    elif image_id.digest is None:
+        query, names = _PULL_BY_TAG, {"tag": image_id.tag}
+    else:
+        query, names = _PULL_BY_BOTH, {"digest": image_id.digest, "tag": image_id.tag}
+    row = query.first(where, {**parameters, **names})
+    if row is None:
+        return None
+    image, kms_key = Image(*row[:_IMAGE_COLUMNS]), row[_IMAGE_COLUMNS]
+    return StoredManifest(image, *row[_IMAGE_COLUMNS + 1 :]), kms_key
+
+
 def find_or_fail(
     connection: Connection, repository: Repository, image_id: ImageId
 ) -> Image | ImageFailure:
@@ -275,6 +296,13 @@ def find_or_fail(
 
     Codes: API reference ``ImageFailure``.
     """
+    failure = _malformed(image_id)
+    if failure is not None:
+        return failure
+    return find_image(connection, repository, image_id) or _not_found(image_id)
+
+
+def _malformed(image_id: ImageId) -> ImageFailure | None:
     if not _names(image_id):
         reason = "Invalid request parameters: both tag and digest cannot be null"
         return ImageFailure(image_id, "MissingDigestAndTag", reason)
@@ -284,10 +312,11 @@ def find_or_fail(
             "'[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
         )
         return ImageFailure(image_id, "InvalidImageDigest", reason)
-    image = find_image(connection, repository, image_id)
-    if image is None:
-        return ImageFailure(image_id, "ImageNotFound", "Requested image not found")
-    return image
+    return None
+
+
+def _not_found(image_id: ImageId) -> ImageFailure:
+    return ImageFailure(image_id, "ImageNotFound", "Requested image not found")
 
 
 def _first_of(found: list[Image]) -> list[Image]:

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, bindparam, select
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.scanning_tables import image_scans, scan_findings
 from ecr_emulator.registry.errors import ImageNotFound, ValidationFailure
 from ecr_emulator.registry.images import Image, ImageId, find_image
@@ -44,6 +45,13 @@ from ecr_emulator.registry.scanning_rules import (
     ENHANCED,
     MANUAL,
     ScanningConfiguration,
+)
+
+_SCANNED = HotQuery(
+    select(image_scans.c.image_id)
+    .distinct()
+    .where(image_scans.c.image_id.in_(bindparam("image_ids", expanding=True))),
+    expanding="image_ids",
 )
 
 
@@ -179,16 +187,18 @@ class ImageScans:
 
         :raises RepositoryNotFound: there is no such repository.
         """
+        by_id = {image.id: image for image in images}
+        # Most images never were: nothing else is looked at for those.
+        scanned = [row[0] for row in _SCANNED.all(self._database, {"image_ids": list(by_id)})]
+        if not scanned:
+            return {}
         connection = self._database.reader()
         configuration = scanning_configuration(connection, key)
-        by_id = {image.id: image for image in images}
         query = select(image_scans).where(
-            image_scans.c.image_id.in_(list(by_id)),
+            image_scans.c.image_id.in_(scanned),
             image_scans.c.scan_type == configuration.scan_type,
         )
         rows = connection.execute(query).all()
-        if not rows:
-            return {}
         repository = find_repository(connection, key, name)
         now = self._clock.now()
         return {

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, bindparam, select
+from sqlalchemy import ColumnElement, Connection, bindparam, select
 
+from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.schema import image_tags, images
 from ecr_emulator.registry.errors import InvalidParameter
 from ecr_emulator.registry.repository import Repository
@@ -53,7 +55,7 @@ class Image:
     last_activated_at: datetime | None
 
     @classmethod
-    def from_row(cls, row: Row[Any]) -> Image:
+    def from_row(cls, row: Sequence[Any]) -> Image:
         """Build an image from a row of its table."""
         return cls(*row[: len(cls.__slots__)])
 
@@ -95,22 +97,26 @@ def check_tag(tag: str) -> None:
 
 
 _OF_REPOSITORY = select(images).where(images.c.repository_id == bindparam("repository_id"))
-_BY_DIGEST = _OF_REPOSITORY.where(images.c.digest == bindparam("digest"))
+_DIGEST = images.c.digest == bindparam("digest")
 _TAGGED = (
     image_tags.c.image_id == images.c.id,
     image_tags.c.repository_id == bindparam("repository_id"),
     image_tags.c.tag == bindparam("tag"),
 )
-_BY_TAG = _OF_REPOSITORY.where(*_TAGGED)
-_BY_BOTH = _BY_DIGEST.where(*_TAGGED)
-_TAGS = (
+_BY_DIGEST = HotQuery(_OF_REPOSITORY.where(_DIGEST))
+_BY_TAG = HotQuery(_OF_REPOSITORY.where(*_TAGGED))
+_BY_BOTH = HotQuery(_OF_REPOSITORY.where(_DIGEST, *_TAGGED))
+_TAGS = HotQuery(
     select(image_tags.c.image_id, image_tags.c.tag)
     .where(image_tags.c.image_id.in_(bindparam("image_ids", expanding=True)))
-    .order_by(image_tags.c.image_id, image_tags.c.tag)
+    .order_by(image_tags.c.image_id, image_tags.c.tag),
+    expanding="image_ids",
 )
 
 
-def find_image(connection: Connection, repository: Repository, image_id: ImageId) -> Image | None:
+def find_image(
+    where: Connection | Database, repository: Repository, image_id: ImageId
+) -> Image | None:
     """Return the image that *image_id* names; digest and tag, if both given, must agree.
 
     An id with neither names none.
@@ -124,14 +130,14 @@ def find_image(connection: Connection, repository: Repository, image_id: ImageId
         query, names = _BY_TAG, {"tag": image_id.tag}
     else:
         query, names = _BY_BOTH, {"digest": image_id.digest, "tag": image_id.tag}
-    row = connection.execute(query, {**parameters, **names}).one_or_none()
+    row = query.first(where, {**parameters, **names})
     return None if row is None else Image.from_row(row)
 
 
 def tags_of_images(connection: Connection, image_ids: list[int]) -> dict[int, list[str]]:
     """Return the tags of several images by the images' row ids, sorted."""
     found: dict[int, list[str]] = {}
-    for image_id, tag in connection.execute(_TAGS, {"image_ids": image_ids}):
+    for image_id, tag in _TAGS.all(connection, {"image_ids": image_ids}):
         found.setdefault(image_id, []).append(tag)
     return found
 

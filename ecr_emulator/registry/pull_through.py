@@ -18,6 +18,7 @@ from sqlalchemy import bindparam, select, update
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.schema import image_tags, repositories
 from ecr_emulator.registry.errors import (
     ImageNotFound,
@@ -48,7 +49,7 @@ TAG_AGE = timedelta(hours=24)
 #: nothing, and a client must not wait for it on each pull).
 RETRY_AFTER = timedelta(seconds=60)
 
-_CHECKED_AT = (
+_CHECKED_AT = HotQuery(
     select(image_tags.c.tag, image_tags.c.upstream_checked_at)
     .join(repositories, repositories.c.id == image_tags.c.repository_id)
     .where(
@@ -57,7 +58,8 @@ _CHECKED_AT = (
         repositories.c.name == bindparam("name"),
         image_tags.c.tag.in_(bindparam("tags", expanding=True)),
         image_tags.c.upstream_checked_at <= bindparam("before"),
-    )
+    ),
+    expanding="tags",
 )
 
 
@@ -156,18 +158,15 @@ class PullThrough:
     # -- cached tags ------------------------------------------------------------------------
 
     def _refresh_all(self, key: RegistryKey, name: str, tags: Sequence[str | None]) -> None:
-        known = [tag for tag in tags if tag is not None]
-        if not known:
-            return
         parameters = {
             "account": key.account,
             "region": key.region,
             "name": name,
-            "tags": known,
+            "tags": [tag for tag in tags if tag is not None],
             "before": self._clock.now() - TAG_AGE,
         }
-        for row in self._database.reader().execute(_CHECKED_AT, parameters).all():
-            self._refresh(key, name, row.tag, row.upstream_checked_at)
+        for tag, checked_at in _CHECKED_AT.all(self._database, parameters):
+            self._refresh(key, name, tag, checked_at)
 
     def _refresh(self, key: RegistryKey, name: str, tag: str, checked_at: datetime) -> None:
         """Compare a cached tag with the upstream's, and follow it if that has moved.

@@ -8,13 +8,16 @@ from sqlalchemy import Connection, bindparam, select
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.replication_tables import replication_configurations
 from ecr_emulator.db.upsert import put_row
 from ecr_emulator.registry.replication_rules import ReplicationRule, check_rules
 
-_RULES = select(replication_configurations.c.rules).where(
-    replication_configurations.c.account == bindparam("account"),
-    replication_configurations.c.region == bindparam("region"),
+_RULES = HotQuery(
+    select(replication_configurations.c.rules).where(
+        replication_configurations.c.account == bindparam("account"),
+        replication_configurations.c.region == bindparam("region"),
+    )
 )
 
 
@@ -46,5 +49,5 @@ class ReplicationConfigurations:
 
 def replication_rules(connection: Connection, key: RegistryKey) -> tuple[ReplicationRule, ...]:
     """Return the rules of the registry *key* as the transaction of *connection* sees them."""
-    stored = connection.execute(_RULES, {"account": key.account, "region": key.region}).scalar()
-    return tuple(ReplicationRule.from_json(rule) for rule in stored or ())
+    row = _RULES.first(connection, {"account": key.account, "region": key.region})
+    return () if row is None else tuple(ReplicationRule.from_json(rule) for rule in row[0])

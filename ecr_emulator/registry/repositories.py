@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from ecr_emulator.arns import RegistryKey, kms_key_arn
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
+from ecr_emulator.db.hot_writes import HotInsert
 from ecr_emulator.db.schema import images, repositories
 from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.encryption_keys import check_enabled
@@ -38,6 +40,17 @@ class Encryption:
     kms_key: str | None = None
 
 
+_INSERT = HotInsert(repositories)
+_NEWEST = HotQuery(select(repositories.c.id).order_by(repositories.c.id.desc()).limit(1))
+_NTH = HotQuery(
+    select(repositories.c.id)
+    .where(
+        repositories.c.account == bindparam("account"),
+        repositories.c.region == bindparam("region"),
+    )
+    .offset(bindparam("number"))
+    .limit(1)
+)
 _MUTABLE = TagMutability()
 _ENCRYPTED_WITH_AES256 = Encryption()
 
@@ -74,22 +87,22 @@ class Repositories:
         if len(tags) > TAGS_PER_REPOSITORY:
             raise TooManyTags(name, TAGS_PER_REPOSITORY)
         kms_key = effective_kms_key(key, encryption)
-        statement = insert(repositories).values(
-            account=key.account,
-            region=key.region,
-            name=name,
-            created_at=self._clock.now(),
-            tag_mutability=tag_mutability.mode,
-            tag_mutability_filters=list(tag_mutability.filters),
-            scan_on_push=scan_on_push,
-            encryption_type=encryption.type,
-            kms_key=kms_key,
-        )
+        values = {
+            "account": key.account,
+            "region": key.region,
+            "name": name,
+            "created_at": self._clock.now(),
+            "tag_mutability": tag_mutability.mode,
+            "tag_mutability_filters": list(tag_mutability.filters),
+            "scan_on_push": scan_on_push,
+            "encryption_type": encryption.type,
+            "kms_key": kms_key,
+        }
         try:
             with self._database.write() as connection:
                 if kms_key is not None:
                     check_enabled(connection, kms_key)
-                connection.execute(statement)
+                _INSERT.run(connection, values)
                 # Counted after the insert, so that an existing repository is named first.
                 quota = self._quotas.of(key).repositories_per_registry
                 if has_more_repositories_than(connection, key, quota):
@@ -107,13 +120,15 @@ class Repositories:
 
         :raises RepositoryNotFound: there is none of that name.
         """
-        return find_repository(self._database.reader(), key, name)
+        return find_repository(self._database, key, name)
 
     def get_many(self, key: RegistryKey, names: Sequence[str]) -> list[Repository]:
         """Return the repositories *names*, each once, in the order asked for.
 
         :raises RepositoryNotFound: one of them does not exist; then none is returned.
         """
+        if len(names) == 1:
+            return [find_repository(self._database, key, names[0])]
         with self._database.read() as connection:
             return [find_repository(connection, key, name) for name in dict.fromkeys(names)]
 
@@ -174,13 +189,12 @@ class Repositories:
 
 def has_more_repositories_than(connection: Connection, key: RegistryKey, number: int) -> bool:
     """Tell whether a registry has more than *number* repositories."""
-    query = (
-        select(repositories.c.id)
-        .where(repositories.c.account == key.account, repositories.c.region == key.region)
-        .offset(number)
-        .limit(1)
-    )
-    return connection.execute(query).first() is not None
+    newest = _NEWEST.first(connection, {})
+    if newest is None or newest[0] <= number:
+        # There are not so many in all registries together: no need to count.
+        return False
+    parameters = {"account": key.account, "region": key.region, "number": number}
+    return _NTH.first(connection, parameters) is not None
 
 
 def _has_images(connection: Connection, repository: Repository) -> bool:

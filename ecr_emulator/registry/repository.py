@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, bindparam, select
 
 from ecr_emulator.arns import RegistryKey
+from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.schema import repositories
 from ecr_emulator.registry.errors import RepositoryNotFound
 from ecr_emulator.registry.tag_mutability import TagMutability
@@ -34,42 +37,36 @@ class Repository:
         return self.key.repository_arn(self.name)
 
     @classmethod
-    def from_row(cls, row: Row[Any]) -> Repository:
+    def from_row(cls, row: Sequence[Any]) -> Repository:
         """Build a repository from a row of its table."""
-        return cls(
-            id=row.id,
-            key=RegistryKey(row.account, row.region),
-            name=row.name,
-            created_at=row.created_at,
-            tag_mutability=TagMutability(row.tag_mutability, tuple(row.tag_mutability_filters)),
-            scan_on_push=row.scan_on_push,
-            encryption_type=row.encryption_type,
-            kms_key=row.kms_key,
-            policy_text=row.policy_text,
-        )
+        row_id, account, region, name, created_at, mode, filters, *others = row
+        key = RegistryKey(account, region)
+        return cls(row_id, key, name, created_at, TagMutability(mode, tuple(filters)), *others)
 
 
-_BY_NAME = select(repositories).where(
+_BY_NAME_QUERY = select(repositories).where(
     repositories.c.account == bindparam("account"),
     repositories.c.region == bindparam("region"),
     repositories.c.name == bindparam("name"),
 )
+_BY_NAME = HotQuery(_BY_NAME_QUERY)
 #: PostgreSQL locks the row, so that a repository does not change under a push to it;
 #: SQLite leaves the clause out: its writers take turns anyway.
-_BY_NAME_FOR_UPDATE = _BY_NAME.with_for_update()
+_BY_NAME_FOR_UPDATE = HotQuery(_BY_NAME_QUERY.with_for_update())
 
 
 def find_repository(
-    connection: Connection, key: RegistryKey, name: str, *, for_update: bool = False
+    where: Connection | Database, key: RegistryKey, name: str, *, for_update: bool = False
 ) -> Repository:
     """Return the repository *name* of the registry *key*.
 
+    :param where: the transaction to look in, or the database for one of its own.
     :param for_update: keep it as it is until the transaction ends.
     :raises RepositoryNotFound: there is none.
     """
     statement = _BY_NAME_FOR_UPDATE if for_update else _BY_NAME
     parameters = {"account": key.account, "region": key.region, "name": name}
-    row = connection.execute(statement, parameters).one_or_none()
+    row = statement.first(where, parameters)
     if row is None:
         raise RepositoryNotFound(name, key.account)
     return Repository.from_row(row)

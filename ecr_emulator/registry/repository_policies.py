@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, bindparam, update
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_writes import HotWrite
 from ecr_emulator.db.schema import repositories
 from ecr_emulator.policy.documents import InvalidPolicy, parse_policy
 from ecr_emulator.policy.rendering import render_policy
@@ -20,6 +21,11 @@ from ecr_emulator.registry.errors import InvalidParameter, RepositoryPolicyNotFo
 from ecr_emulator.registry.repository import Repository, find_repository
 
 _MEMBER = "PolicyText"
+_STORE = HotWrite(
+    update(repositories)
+    .where(repositories.c.id == bindparam("repository_id"))
+    .values(policy_text=bindparam("text"))
+)
 
 
 class RepositoryPolicies:
@@ -45,7 +51,7 @@ class RepositoryPolicies:
 
         :raises RepositoryNotFound, RepositoryPolicyNotFound: there is none.
         """
-        return _text(find_repository(self._database.reader(), key, name))
+        return _text(find_repository(self._database, key, name))
 
     def set(
         self, key: RegistryKey, name: str, text: str, *, caller_arn: str, force: bool = False
@@ -96,6 +102,4 @@ def _text(repository: Repository) -> str:
 
 
 def _store(connection: Connection, repository: Repository, text: str | None) -> None:
-    connection.execute(
-        update(repositories).where(repositories.c.id == repository.id).values(policy_text=text)
-    )
+    _STORE.run(connection, {"repository_id": repository.id, "text": text})

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, bindparam, select
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.scanning_tables import registry_scanning_configurations
 from ecr_emulator.db.upsert import put_row
 from ecr_emulator.jobs.queue import JobQueue
@@ -24,11 +25,13 @@ from ecr_emulator.registry.scanning_rules import (
 #: The kind of job that begins enhanced scanning of the images that are there already.
 ENROL_IMAGES = "enrol-images-for-scanning"
 
-_CONFIGURATION = select(
-    registry_scanning_configurations.c.scan_type, registry_scanning_configurations.c.rules
-).where(
-    registry_scanning_configurations.c.account == bindparam("account"),
-    registry_scanning_configurations.c.region == bindparam("region"),
+_CONFIGURATION = HotQuery(
+    select(
+        registry_scanning_configurations.c.scan_type, registry_scanning_configurations.c.rules
+    ).where(
+        registry_scanning_configurations.c.account == bindparam("account"),
+        registry_scanning_configurations.c.region == bindparam("region"),
+    )
 )
 
 
@@ -116,9 +119,7 @@ class ScanningConfigurations:
 def scanning_configuration(connection: Connection, key: RegistryKey) -> ScanningConfiguration:
     """Return the configuration of the registry *key* as the transaction of *connection* sees it."""
     parameters = {"account": key.account, "region": key.region}
-    row = connection.execute(_CONFIGURATION, parameters).one_or_none()
+    row = _CONFIGURATION.first(connection, parameters)
     if row is None:
         return ScanningConfiguration()
-    return ScanningConfiguration(
-        row.scan_type, tuple(ScanningRule.from_json(rule) for rule in row.rules)
-    )
+    return ScanningConfiguration(row[0], tuple(ScanningRule.from_json(rule) for rule in row[1]))

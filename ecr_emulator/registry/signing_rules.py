@@ -10,11 +10,19 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from ecr_emulator.arns import RegistryKey
+from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.signing_tables import signing_configurations
 from ecr_emulator.policy.matching import wildcard_match
+
+_RULES = HotQuery(
+    select(signing_configurations.c.rules).where(
+        signing_configurations.c.account == bindparam("account"),
+        signing_configurations.c.region == bindparam("region"),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +58,8 @@ class SigningRule:
 
 def signing_rules(connection: Connection, key: RegistryKey) -> tuple[SigningRule, ...] | None:
     """Return the rules of a registry; ``None`` when it has no signing configuration."""
-    query = select(signing_configurations.c.rules).where(
-        signing_configurations.c.account == key.account,
-        signing_configurations.c.region == key.region,
-    )
-    rules = connection.execute(query).scalar()
-    return None if rules is None else tuple(SigningRule.from_json(rule) for rule in rules)
+    row = _RULES.first(connection, {"account": key.account, "region": key.region})
+    return None if row is None else tuple(SigningRule.from_json(rule) for rule in row[0])
 
 
 def profiles_for(rules: Iterable[SigningRule], repository_name: str) -> list[str]:

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import time
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +22,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.config import Config
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 from load import Prepared, rate
 from results import Table, figure, in_turn
 
@@ -31,6 +34,8 @@ TARGET = "AmazonEC2ContainerRegistry_V20150921"
 CLIENTS = 8
 #: Images of the repository that is described whole.
 MANY = 1000
+#: Calls an operation, by name, with its input; returns its output.
+Call = Callable[[str, dict[str, Any]], dict[str, Any]]
 #: Requests that each change something, made ready for one measurement.
 SUPPLY = 6000
 
@@ -73,6 +78,12 @@ CASES = [
     ),
     Case("SetRepositoryPolicy", True, lambda n: {"repositoryName": "bench", "policyText": POLICY}),
 ]
+MANY_CASE = Case(
+    "DescribeImages",
+    False,
+    lambda _: {"repositoryName": "many", "maxResults": MANY},
+    f"DescribeImages, {MANY} images",
+)
 POLICY = json.dumps(
     {
         "Version": "2012-10-17",
@@ -103,7 +114,7 @@ def run(folder: Path, seconds: float, rounds: int) -> list[str]:
             stack.callback(server.stop)
             ports[name] = server.port
         for port in ports.values():
-            _fill(port)
+            fill(partial(_by_boto3, _client(port)))
         return _raw(folder, ports, seconds, rounds) + _boto3(ports, seconds, rounds)
 
 
@@ -137,8 +148,7 @@ def _raw(folder: Path, ports: dict[str, int], seconds: float, rounds: int) -> li
         "target",
     )
     first = 0
-    cases = [*CASES, Case("DescribeImages", False, _many, f"DescribeImages, {MANY} images")]
-    for case in cases:
+    for case in [*CASES, MANY_CASE]:
         measures = {}
         for name, port in ports.items():
 
@@ -146,7 +156,7 @@ def _raw(folder: Path, ports: dict[str, int], seconds: float, rounds: int) -> li
                 nonlocal first
                 count = SUPPLY if case.write else 1
                 requests = [
-                    _signed(port, case.operation, case.input(first + number))
+                    signed(port, case.operation, case.input(first + number))
                     for number in range(count)
                 ]
                 first += count
@@ -244,46 +254,40 @@ def _boto3_alone(seconds: float) -> float:
     return count / elapsed
 
 
-def _fill(port: int) -> None:
+def fill(call: Call) -> None:
     """Make what is read later: a repository with ten images, and one with a thousand."""
-    client = _client(port)
     for repository, count in (("bench", 10), ("many", MANY)):
-        client.create_repository(repositoryName=repository)
-        _upload_layers(client, repository, IMAGE)
+        call("CreateRepository", {"repositoryName": repository})
+        _upload_layers(call, repository, IMAGE)
         for number in range(count):
-            client.put_image(
-                repositoryName=repository, imageManifest=_manifest(number), imageTag=f"v{number}"
-            )
-    client.set_repository_policy(repositoryName="bench", policyText=POLICY)
+            image = {"imageManifest": _manifest(number), "imageTag": f"v{number}"}
+            call("PutImage", {"repositoryName": repository, **image})
+    call("SetRepositoryPolicy", {"repositoryName": "bench", "policyText": POLICY})
 
 
-def _upload_layers(client: Any, repository: str, image: Image) -> None:
+def _upload_layers(call: Call, repository: str, image: Image) -> None:
     """Upload what the images are made of, where the server wants that (moto takes any manifest)."""
     for blob in image.blobs:
         try:
-            upload = client.initiate_layer_upload(repositoryName=repository)["uploadId"]
-            client.upload_layer_part(
-                repositoryName=repository,
-                uploadId=upload,
-                partFirstByte=0,
-                partLastByte=len(blob.data) - 1,
-                layerPartBlob=blob.data,
-            )
-            client.complete_layer_upload(
-                repositoryName=repository, uploadId=upload, layerDigests=[blob.digest]
-            )
-        except client.exceptions.ClientError:
+            started = call("InitiateLayerUpload", {"repositoryName": repository})
+            upload = {"repositoryName": repository, "uploadId": started["uploadId"]}
+            last = len(blob.data) - 1
+            part = {"partFirstByte": 0, "partLastByte": last, "layerPartBlob": blob.data}
+            call("UploadLayerPart", {**upload, **part})
+            call("CompleteLayerUpload", {**upload, "layerDigests": [blob.digest]})
+        except ClientError:
             return
+
+
+def _by_boto3(client: Any, operation: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    answer: dict[str, Any] = getattr(client, _method(client, operation))(**parameters)
+    return answer
 
 
 def _manifest(number: int) -> str:
     document = json.loads(IMAGE.manifest.data)
     document["annotations"] = {"number": str(number)}
     return json.dumps(document)
-
-
-def _many(_: int) -> dict[str, Any]:
-    return {"repositoryName": "many", "maxResults": MANY}
 
 
 def _client(port: int) -> Any:
@@ -302,8 +306,9 @@ def _method(client: Any, operation: str) -> str:
     return next(name for name, api in mapping.items() if api == operation)
 
 
-def _signed(port: int, operation: str, parameters: dict[str, Any]) -> Prepared:
-    body = json.dumps(parameters).encode()
+def signed(port: int, operation: str, parameters: dict[str, Any]) -> Prepared:
+    """Return a call as it goes over the wire, signed now."""
+    body = json.dumps(parameters, default=lambda data: b64encode(data).decode()).encode()
     headers = {
         "Content-Type": "application/x-amz-json-1.1",
         "X-Amz-Target": f"{TARGET}.{operation}",

@@ -66,25 +66,12 @@ def add(database: Database, name: str) -> None:
         connection.execute(insert(things).values(name=name))
 
 
-@pytest.mark.parametrize(("durability", "lasting"), [("full", 2), ("relaxed", 1)])
-def test_what_a_power_cut_may_undo_is_not_synced(url: str, durability: str, lasting: int) -> None:
-    database = Database(url, durability=durability)
-    pragma = text("PRAGMA synchronous")
-    for _ in range(2):
-        with database.write(lasting=False) as connection:
-            assert connection.execute(pragma).scalar() == 1
-        with database.write() as connection:
-            assert connection.execute(pragma).scalar() == lasting
-    database.close()
-
-
-@pytest.mark.parametrize(("durability", "synchronous"), [("full", 2), ("relaxed", 1)])
-def test_settings_of_each_connection(url: str, durability: str, synchronous: int) -> None:
-    database = Database(url, durability=durability)
+def test_settings_of_each_connection(url: str) -> None:
+    database = Database(url)
     for connection in (database.reader(), database.engine.connect()):
         for pragma, value in [
             ("journal_mode", "wal"),
-            ("synchronous", synchronous),
+            ("synchronous", 1),
             ("foreign_keys", 1),
             ("busy_timeout", engine.BUSY_TIMEOUT_MS),
         ]:
@@ -154,12 +141,12 @@ def test_a_statement_that_is_wrong_is_no_trouble_of_the_disk(database: Database,
 
 def test_a_write_that_the_disk_refuses(database: Database) -> None:
     add(database, "a")
-    with database.engine.connect() as connection:
+    with database.write() as connection:
         connection.exec_driver_sql("PRAGMA max_page_count = 2")
     with pytest.raises(StorageFailure, match="database or disk is full"):
         add(database, "b" * 100_000)
     assert "a" in names(database)
-    with database.engine.connect() as connection:
+    with database.write() as connection:
         connection.exec_driver_sql("PRAGMA query_only = ON")
     with pytest.raises(StorageFailure, match="attempt to write a readonly database"):
         add(database, "b")

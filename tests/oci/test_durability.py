@@ -147,11 +147,13 @@ class TestReadOnly:
 
         opened = os.open
         process = app.another_process()
-        engine = process.application._database.engine  # type: ignore[attr-defined]
+        database = process.application._database  # type: ignore[attr-defined]
+        # Its connections are opened anew, and can do nothing but read then.
+        database.close()
 
-        @event.listens_for(engine, "begin")
-        def begin(connection: Any) -> None:
-            connection.exec_driver_sql("PRAGMA query_only = ON")
+        @event.listens_for(database.engine, "connect")
+        def connect(driver: Any, _: Any) -> None:
+            driver.execute("PRAGMA query_only = ON")
 
         monkeypatch.setattr(filesystem.os, "open", refuse)
         return process

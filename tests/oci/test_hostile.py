@@ -90,6 +90,7 @@ def door(place: Path) -> Iterator[OciCaller]:
         "registry.sqlite3",
         "registry.sqlite3-wal",
         "registry.sqlite3-shm",
+        "registry.sqlite3.write.lock",
         "blobs",
         "uploads",
     }

@@ -440,7 +440,7 @@ _FILES = {
     "blobs",
     "clock",
     "uploads",
-    *(f"registry.sqlite3{ending}" for ending in ("", "-wal", "-shm")),
+    *(f"registry.sqlite3{ending}" for ending in ("", "-wal", "-shm", ".write.lock")),
 }
 
 

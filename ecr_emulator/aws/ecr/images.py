@@ -16,6 +16,7 @@ from ecr_emulator.aws.ecr.scanning import scan_members
 from ecr_emulator.aws.operation_calls import CallContext
 from ecr_emulator.registry.image_listings import ImageFilter
 from ecr_emulator.registry.image_reads import ImageFailure
+from ecr_emulator.registry.image_scans import ScanReport
 from ecr_emulator.registry.images import ImageId, StoredManifest, TaggedImage
 from ecr_emulator.registry.manifest_conversion import convert
 
@@ -103,9 +104,7 @@ def describe_images(context: EcrContext, params: Params) -> dict[str, Any]:
     key, name = context.key(params), params["repositoryName"]
     scans = context.registry.scans.reports(key, name, [item.image for item in found])
     return {
-        "imageDetails": [
-            {**_detail(key, name, item), **scan_members(scans.get(item.image.id))} for item in found
-        ],
+        "imageDetails": [_detail(key, name, item, scans.get(item.image.id)) for item in found],
         "nextToken": next_token,
     }
 
@@ -185,9 +184,11 @@ def _image(
     }
 
 
-def _detail(key: RegistryKey, name: str, item: TaggedImage) -> dict[str, Any]:
+def _detail(
+    key: RegistryKey, name: str, item: TaggedImage, scan: ScanReport | None
+) -> dict[str, Any]:
     image = item.image
-    return {
+    detail = {
         "registryId": key.account,
         "repositoryName": name,
         "imageDigest": image.digest,
@@ -202,3 +203,6 @@ def _detail(key: RegistryKey, name: str, item: TaggedImage) -> dict[str, Any]:
         "lastArchivedAt": image.last_archived_at,
         "lastActivatedAt": image.last_activated_at,
     }
+    if scan is not None:
+        detail.update(scan_members(scan))
+    return detail

@@ -122,10 +122,8 @@ def describe_image_scan_findings(context: EcrContext, params: Params) -> dict[st
     return output
 
 
-def scan_members(report: ScanReport | None) -> dict[str, Any]:
+def scan_members(report: ScanReport) -> dict[str, Any]:
     """Return what DescribeImages tells of an image's scan."""
-    if report is None:
-        return {}
     return {
         "imageScanStatus": _status(report.status),
         "imageScanFindingsSummary": None if report.summary is None else _summary(report.summary),

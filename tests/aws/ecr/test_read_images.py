@@ -511,9 +511,11 @@ class TestPullTimes:
         """With a full or read-only disk, what can be read is still given out."""
         reading = app.another_process()
         reader = reading.oci()
-        engine = reading.application._database.engine
-        engine.dispose()
-        event.listen(engine, "connect", lambda raw, _: raw.execute("PRAGMA query_only = ON"))
+        database = reading.application._database
+        # Its connections are opened anew, and can do nothing but read then.
+        database.close()
+        refuse = lambda raw, _: raw.execute("PRAGMA query_only = ON")  # noqa: E731
+        event.listen(database.engine, "connect", refuse)
         assert reader.expect(200, "GET", f"/v2/{NAME}/manifests/a").data == image.manifest.data
         assert f"pulls by arn:aws:iam::{ACCOUNT}:root are not recorded" in caplog.text
         assert self.pulled(ecr) is None

@@ -1,0 +1,87 @@
+"""INSERTs and UPDATEs on hot paths: compiled once, run by the driver (as :mod:`.hot_queries`)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Insert, Table, Update
+from sqlalchemy.engine import Dialect
+
+from ecr_emulator.db.engine import driver_of
+from ecr_emulator.db.hot_plans import Plan
+from ecr_emulator.db.upsert import put_row_statement
+
+
+class HotWrite:
+    """A statement that changes rows.
+
+    :param statement: an INSERT, whose parameters are the columns it is given, or an UPDATE,
+        whose parameters are all ``bindparam`` s.
+    """
+
+    def __init__(self, statement: Insert | Update) -> None:
+        self._statement = statement
+        self._plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
+
+    def run(self, connection: Connection, parameters: Mapping[str, Any]) -> int:
+        """Run it in the transaction of *connection*; return how many rows it changed.
+
+        :raises IntegrityError: SQLAlchemy's, as its other errors.
+        """
+        plan = self._plan(connection.dialect, tuple(parameters))
+        changed: int = plan.run(driver_of(connection), parameters).rowcount
+        return changed
+
+    def run_many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run it once for each of *rows*, which all have the same parameters."""
+        if rows:
+            plan = self._plan(connection.dialect, tuple(rows[0]))
+            plan.run_many(driver_of(connection), rows)
+
+    def _plan(self, dialect: Dialect, names: tuple[str, ...]) -> Plan:
+        plan = self._plans.get((dialect.name, names))
+        if plan is None:
+            statement = self._for(dialect, names)
+            keys = list(names) if isinstance(statement, Insert) else None
+            compiled = statement.compile(dialect=dialect, column_keys=keys)
+            columns = [column.type for column in statement.exported_columns]
+            plan = self._plans[dialect.name, names] = Plan(compiled, dialect, columns)
+        return plan
+
+    def _for(self, _dialect: Dialect, _names: tuple[str, ...]) -> Insert | Update:
+        return self._statement
+
+
+class HotInsert(HotWrite):
+    """An INSERT into a table whose rows have an ``id`` of the database's making."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table.insert())
+        self._with_id = table.insert().returning(table.c.id)
+
+    def run(self, connection: Connection, parameters: Mapping[str, Any]) -> int:
+        """Insert a row and return its id; raises as :meth:`HotWrite.run`."""
+        plan = self._plan(connection.dialect, tuple(parameters))
+        cursor = plan.run(driver_of(connection), parameters)
+        row_id: int = cursor.lastrowid if _is_sqlite(connection.dialect) else cursor.fetchone()[0]
+        return row_id
+
+    def _for(self, dialect: Dialect, _names: tuple[str, ...]) -> Insert | Update:
+        return self._statement if _is_sqlite(dialect) else self._with_id
+
+
+class HotPut(HotWrite):
+    """An INSERT that gives a row with the same primary key the new values instead."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table.insert())
+        self._table = table
+
+    def _for(self, dialect: Dialect, names: tuple[str, ...]) -> Insert | Update:
+        return put_row_statement(dialect.name, self._table, names)
+
+
+def _is_sqlite(dialect: Dialect) -> bool:
+    # Its builds of before 2021 have no RETURNING, its driver has the id at hand.
+    return dialect.name == "sqlite"
