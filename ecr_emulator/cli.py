@@ -35,6 +35,7 @@ from ecr_emulator.cli_support import (
 from ecr_emulator.cli_tls import make_certificate, tls
 from ecr_emulator.cli_verify import verify
 from ecr_emulator.cli_vulndb import vulndb
+from ecr_emulator.companions.moto_host import are_wanted
 from ecr_emulator.config import Settings
 
 
@@ -158,10 +159,14 @@ def _announce(settings: Settings) -> None:
         f"ecr-emulator {__version__} listens on {scheme}://{registry}"
         f" with {settings.workers} workers\n"
         f"data folder: {settings.data_dir}\n"
+        f"{_OTHER_SERVICES if are_wanted(settings.companions) else ''}"
         f"log docker in: {command} get-login-password --endpoint-url {scheme}://{registry}"
         f" | docker login --username AWS --password-stdin {registry}"
     )
     sys.stdout.flush()
+
+
+_OTHER_SERVICES = "other AWS services: by moto, at the same address\n"
 
 
 def _own_command() -> str:

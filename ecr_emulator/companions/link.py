@@ -34,7 +34,7 @@ SCOPE_HEADER = f"{PRIVATE_PREFIX}scope"
 
 #: Seconds: of a request to a service (a queue is polled for up to 20), and of a question.
 _REQUEST_TIMEOUT = 120.0
-_QUESTION_TIMEOUT = 20.0
+_QUESTION_TIMEOUT = 10.0
 _NO_ANSWER = "The companion services do not answer."
 _CHUNK = 256 * 1024
 #: Answers that are kept.
