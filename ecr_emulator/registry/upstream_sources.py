@@ -130,13 +130,10 @@ class UpstreamSources:
         """
         rule = source.rule
         upstream = upstream_of(rule.upstream_url)
-        if (
-            upstream is not None
-            and upstream.ecr is not None
-            and not self._upstreams.is_elsewhere(rule.upstream_url)
-        ):
-            may = partial(self._may, key, rule, upstream.ecr, source.name)
-            return _OwnRepository(self._images, self._layers, upstream.ecr, source.name, may)
+        own = self._own_registry(rule, upstream)
+        if own is not None:
+            may = partial(self._may, key, rule, own, source.name)
+            return _OwnRepository(self._images, self._layers, own, source.name, may)
         login = self._login(key, rule, upstream)
         return _RemoteRepository(self._client, rule.upstream_url, source.name, login)
 
@@ -146,17 +143,20 @@ class UpstreamSources:
         :raises SecretMissing: the credentials for it are not known.
         """
         upstream = upstream_of(rule.upstream_url)
-        if (
-            upstream is not None
-            and upstream.ecr is not None
-            and not self._upstreams.is_elsewhere(rule.upstream_url)
-        ):
-            may = self._may(key, rule, upstream.ecr, None, _LOG_IN)
+        own = self._own_registry(rule, upstream)
+        if own is not None:
+            may = self._may(key, rule, own, None, _LOG_IN)
             return UpstreamState.OPEN if may else UpstreamState.DENIED
         login = self._login(key, rule, upstream)
         if login is None:
             return self._upstreams.check_anonymous(rule.upstream_url)
         return self._client.check(rule.upstream_url, login)
+
+    def _own_registry(self, rule: PullThroughRule, upstream: Upstream | None) -> RegistryKey | None:
+        """Return the registry of this installation that a rule caches, if it is one."""
+        if upstream is None or self._upstreams.is_elsewhere(rule.upstream_url):
+            return None
+        return upstream.ecr
 
     def _login(
         self, key: RegistryKey, rule: PullThroughRule, upstream: Upstream | None

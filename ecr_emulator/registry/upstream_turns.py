@@ -1,4 +1,4 @@
-"""One at a time, in whichever process: who asks an upstream, and who waits for the answer.
+"""One at a time, in whichever process: who asks another registry, and who waits for the answer.
 
 The lock is an upload of the blob store that belongs to no repository. It goes with the process
 that holds it, and what a crash leaves of it is collected as any upload's remains.

@@ -13,7 +13,11 @@ from typing import Any
 
 import pytest
 
+from tests.clients.caller import Caller
+from tests.conftest import MakeServer
+from tests.registry.test_pull_through_referrers import referrer_of
 from tests.support.app import ACCOUNT, REGION, STRANGER, App, OciCaller, app, ecr, oci
+from tests.support.fake_upstream import FakeUpstream
 from tests.support.images import Image, make_image
 
 __all__ = ["app", "ecr", "oci"]
@@ -105,6 +109,17 @@ class TestOfAnotherAccount:
         app.ecr(STRANGER).put_registry_policy(policyText=text)
         pull(oci, image)
 
+    def test_what_refers_to_it(self, app: App, ecr: Any, oci: OciCaller, image: Image) -> None:
+        make_role(app, trust(), ALLOWED)
+        allow_by_repository(app)
+        sbom = referrer_of(image)
+        app.oci(STRANGER).push("team/app", sbom)
+        oci.expect(200, "GET", "/v2/theirs/team/app/manifests/1")
+        answer = ecr.list_image_referrers(
+            repositoryName="theirs/team/app", subjectId={"imageDigest": image.manifest.digest}
+        )
+        assert [item["digest"] for item in answer["referrers"]] == [sbom.manifest.digest]
+
     def test_the_upstream_does_not_let_the_role(
         self, app: App, ecr: Any, oci: OciCaller, image: Image
     ) -> None:
@@ -175,3 +190,45 @@ def test_a_role_decides_for_the_same_account_too(
     oci.refused(403, "DENIED", "GET", "/v2/theirs/team/app/manifests/1")
     make_role(app, trust(), ALLOWED)
     pull(oci, image)
+
+
+def test_one_that_stands_in_for_ecr_is_not_logged_in_to(tmp_path: Path) -> None:
+    """It asks for no credentials."""
+    upstream, image = FakeUpstream(), make_image()
+    upstream.add("team/app", image, "1")
+    app = App(tmp_path / "data", upstreams={UPSTREAM: upstream.url})
+    try:
+        app.ecr().create_pull_through_cache_rule(
+            ecrRepositoryPrefix="theirs", upstreamRegistryUrl=UPSTREAM, customRoleArn=ROLE
+        )
+        assert validated(app.ecr()) == (True, None)
+        pull(app.oci(), image)
+        assert set(upstream.authorizations.values()) == {None}
+    finally:
+        app.close()
+        upstream.close()
+
+
+def test_of_the_same_account_at_another_emulator(tmp_path: Path, make_server: MakeServer) -> None:
+    """By the account's key, also after the other began anew."""
+    far = make_server(tmp_path / "far", workers=1)
+    host = f"{ACCOUNT}.dkr.ecr.eu-west-1.amazonaws.com"
+    app = App(tmp_path / "data", upstreams={host: far.url})
+    try:
+        app.ecr().create_pull_through_cache_rule(
+            ecrRepositoryPrefix="theirs", upstreamRegistryUrl=host
+        )
+        for folder in ("far", "fresh"):
+            if folder == "fresh":
+                far.stop()
+                far = make_server(tmp_path / folder, far.port, workers=1)
+            there = Caller(far.url, tmp_path, account=ACCOUNT, region="eu-west-1")
+            there.create_repository("team/app")
+            image = make_image()
+            there.oci().push("team/app", image, folder)
+            path = f"/v2/theirs/team/app/manifests/{folder}"
+            assert app.oci().expect(200, "GET", path).data == image.manifest.data
+            path = f"/v2/theirs/team/app/blobs/{image.blobs[-1].digest}"
+            assert app.oci().expect(200, "GET", path).data == image.blobs[-1].data
+    finally:
+        app.close()

@@ -60,8 +60,8 @@ def image(upstream: FakeUpstream, oci: OciCaller) -> Image:
     return made
 
 
-def refer(upstream: FakeUpstream, image: Image) -> Image:
-    """Have something at the upstream that refers to *image*."""
+def referrer_of(image: Image) -> Image:
+    """Return something that refers to *image*."""
     content = make_image(1)
     document = {
         "schemaVersion": 2,
@@ -71,7 +71,12 @@ def refer(upstream: FakeUpstream, image: Image) -> Image:
         "layers": [layer.descriptor() for layer in content.layers],
         "subject": image.manifest.descriptor(),
     }
-    made = replace(content, manifest=json_blob(OCI_MANIFEST, document))
+    return replace(content, manifest=json_blob(OCI_MANIFEST, document))
+
+
+def refer(upstream: FakeUpstream, image: Image) -> Image:
+    """Have something at the upstream that refers to *image*."""
+    made = referrer_of(image)
     upstream.add("team/app", made)
     return made
 

@@ -215,6 +215,22 @@ def test_a_backfill_does_not_move_a_tag_back(app: App, ecr: Any, far: ServerProc
     assert tags_at(there.ecr) == {first.manifest.digest: [], second.manifest.digest: ["1"]}
 
 
+def test_the_other_begins_anew(
+    app: App, ecr: Any, far: ServerProcess, make_server: MakeServer, tmp_path: Path
+) -> None:
+    """Its tokens are no good then; new ones are asked for."""
+    replicate(ecr)
+    for folder in ("far", "fresh"):
+        if folder == "fresh":
+            far.stop()
+            far = make_server(tmp_path / folder, far.port, workers=1)
+        image = make_image()
+        app.oci().push("app", image, folder)
+        app.run_jobs()
+        there = Caller(far.url, Path(), account=ACCOUNT, region=THERE)
+        assert tags_at(there.ecr) == {image.manifest.digest: [folder]}
+
+
 def tags_at(ecr: Any) -> dict[str, list[str]]:
     found = ecr.describe_images(repositoryName="app")["imageDetails"]
     return {image["imageDigest"]: image.get("imageTags", []) for image in found}
