@@ -282,6 +282,8 @@ class SealedFile(RawIOBase):
         self._size = size
         self._position = 0
         self._buffer = bytearray()
+        #: The last chunk that was opened, and its number: many read a few bytes at a time.
+        self._last = (-1, b"")
 
     def readable(self) -> bool:
         return True
@@ -342,6 +344,8 @@ class SealedFile(RawIOBase):
 
     def _open(self, first: int, last: int) -> list[bytes]:
         """Return the chunks *first* to *last*."""
+        if first == last == self._last[0]:
+            return [self._last[1]]
         size = self._whole_size()
         if not self._buffer:
             most = _AT_ONCE * _STRIDE
@@ -355,6 +359,7 @@ class SealedFile(RawIOBase):
                 start = (index - first) * _STRIDE
                 end = min(start + length + _OVERHEAD, received)
                 chunks.append(_open_chunk(self._cipher, index, view[start:end], length))
+        self._last = last, chunks[-1]
         return chunks
 
     def _whole_size(self) -> int:

@@ -127,6 +127,12 @@ class TestReading:
             assert file.read(max(0, end - start)) == data[start:end]
             assert file.tell() == max(start, min(end, len(data)))
 
+    @pytest.mark.parametrize("step", [1000, CHUNK - 1, CHUNK, CHUNK + 1, 3 * CHUNK])
+    def test_in_steps(self, store: SealedBlobStore, step: int) -> None:
+        data = data_of(5 * CHUNK + 5)
+        with store.open(put(store, data)) as file:
+            assert b"".join(iter(lambda: file.read(step), b"")) == data
+
     def test_a_file_like_any_other(self, store: SealedBlobStore) -> None:
         digest = put(store, data_of(CHUNK + 10))
         with store.open(digest) as file:

@@ -33,11 +33,12 @@ def far(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ServerProcess]:
 
 @pytest.fixture(scope="module")
 def near(tmp_path_factory: pytest.TempPathFactory, far: ServerProcess) -> Iterator[ServerProcess]:
-    """The emulator that finds them there."""
+    """The emulator that finds them there; what it sends, it has encrypted on its disk."""
     started = ServerProcess(
         tmp_path_factory.mktemp("near") / "data",
         workers=1,
         replication_endpoints=f"{THERE}={far.url}",
+        encryption="on",
     )
     yield started
     assert started.stop() == 0
