@@ -1,4 +1,4 @@
-"""The Notary Project's command, built by Go."""
+"""The Notary Project's command."""
 
 from __future__ import annotations
 
@@ -10,9 +10,6 @@ from pathlib import Path
 
 from tests.clients.caller import Caller
 
-MODULE = "github.com/notaryproject/notation"
-VERSION = "v1.3.2"
-BUILD_SECONDS = 500
 SECONDS = 60
 
 _POLICY = {
@@ -29,29 +26,12 @@ _POLICY = {
 }
 
 
-class NotationUnavailable(Exception):
-    """The command cannot be built here; the text says why."""
-
-
 class Notation:
-    """The command with a configuration of its own.
-
-    :param folder: where it is built, and where its configuration is.
-    :raises NotationUnavailable: there is no Go, or it did not build.
-    """
+    """The command, with a configuration of its own in a folder."""
 
     def __init__(self, folder: Path, caller: Caller) -> None:
-        if shutil.which("go") is None:
-            raise NotationUnavailable("Go is not installed, so notation cannot be built")
         self._folder = folder
         self._caller = caller
-        source = json.loads(_go(folder, "mod", "download", "-json", f"{MODULE}@{VERSION}"))["Dir"]
-        # Its folder cannot be written to, and the build writes to go.sum.
-        shutil.copytree(source, folder / "source", copy_function=shutil.copyfile)
-        for path in [folder / "source", *(folder / "source").rglob("*")]:
-            path.chmod(0o755)
-        self._program = folder / "notation"
-        _go(folder / "source", "build", "-o", str(self._program), "./cmd/notation")
         self._configuration = folder / "configuration" / "notation"
         self._configuration.mkdir(parents=True)
 
@@ -82,7 +62,7 @@ class Notation:
     def run(self, *arguments: str) -> str:
         """Run the command and return what it printed; it must succeed."""
         done = subprocess.run(
-            [str(self._program), *arguments],
+            ["notation", *arguments],
             env={
                 **os.environ,
                 "HOME": str(self._folder),
@@ -96,21 +76,3 @@ class Notation:
         )
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
-
-
-def _go(folder: Path, *arguments: str) -> str:
-    try:
-        done = subprocess.run(
-            ["go", *arguments],
-            cwd=folder,
-            env={**os.environ, "GOFLAGS": "-buildvcs=false -mod=mod", "GOWORK": "off"},
-            capture_output=True,
-            text=True,
-            timeout=BUILD_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
-        raise NotationUnavailable(f"go {arguments[0]} took over {BUILD_SECONDS} s") from None
-    if done.returncode != 0:
-        reason = done.stderr.strip()[-600:]
-        raise NotationUnavailable(f"go {' '.join(arguments)} failed: {reason}")
-    return done.stdout
