@@ -285,6 +285,8 @@ class TestWhoMayPullThrough:
             "ecr:BatchImportUpstreamImage", repository(name)
         )
         door(app, maker(app, *allowed), ACCOUNT).expect(200, "GET", layer)
+        # It is stored on its way to the client, or a little later: a HEAD waits for that.
+        app.oci(ACCOUNT).expect(200, "HEAD", layer)
         reader = door(app, maker(app, *self.PULL), ACCOUNT)
         reader.expect(200, "GET", layer)
         reader.expect(200, "GET", f"/v2/{name}/manifests/1")
