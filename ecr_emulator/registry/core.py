@@ -135,7 +135,7 @@ class Registry:
         self.repositories = Repositories(database, quotas, clock)
         self.resource_tags = ResourceTags(database)
         self.policies = RepositoryPolicies(database, known_actions, public_actions)
-        self.layers = Layers(database, blobs, self.account_settings, clock)
+        self.layers = Layers(database, blobs, self.account_settings, quotas, clock)
         self.uploads = Uploads(database, blobs, quotas, clock)
         self.garbage = Garbage(database, blobs, clock, garbage_grace)
         scan_queue = ScanQueue(self.jobs, clock)
@@ -168,7 +168,7 @@ class Registry:
         )
         self.pull_through_validation = PullThroughValidation(self.pull_through_rules, sources)
         imports = ImageImports(
-            database, blobs.folder, self.pushes, sources, clock, events.pulled_through
+            database, blobs.folder, self.pushes, sources, quotas, clock, events.pulled_through
         )
         self.cached_images = PullThrough(database, self.images, imports, sources, clock)
         self.cached_layers = PullThroughLayers(
@@ -180,7 +180,7 @@ class Registry:
         self.replication = ReplicationConfigurations(database)
         self.replication_log = ReplicationLog(database, events.replicated)
         self.backfills = Backfills(database, self.jobs, clock)
-        self.arrivals = ImageArrivals(database, blobs, scan_queue, clock, events.replicated)
+        self.arrivals = ImageArrivals(database, blobs, scan_queue, quotas, clock, events.replicated)
         pools = ConnectionPools()
 
         def destination_of(key: RegistryKey) -> Destination:

@@ -18,13 +18,19 @@ from ecr_emulator.db.schema import repositories
 from ecr_emulator.db.template_tables import creation_templates
 from ecr_emulator.db.upsert import insert_once
 from ecr_emulator.policy.rendering import render_policy
+from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.encryption_keys import check_enabled
-from ecr_emulator.registry.errors import RepositoryNotFound
+from ecr_emulator.registry.errors import LimitExceeded, RepositoryNotFound
 from ecr_emulator.registry.lifecycle_policies import store_lifecycle_policy
 from ecr_emulator.registry.lifecycle_policy import parse_lifecycle_policy
 from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.prefixed_rows import PrefixedRows
-from ecr_emulator.registry.repositories import AES256, Encryption, effective_kms_key
+from ecr_emulator.registry.repositories import (
+    AES256,
+    Encryption,
+    effective_kms_key,
+    has_more_repositories_than,
+)
 from ecr_emulator.registry.repository import Repository, find_repository
 from ecr_emulator.registry.repository_names import is_repository_name
 from ecr_emulator.registry.resource_tags import add_tags
@@ -125,7 +131,12 @@ def settings_for(
 
 
 def create_from_template(
-    connection: Connection, key: RegistryKey, name: str, applied_for: str, now: datetime
+    connection: Connection,
+    key: RegistryKey,
+    name: str,
+    applied_for: str,
+    now: datetime,
+    quotas: ServiceQuotas,
 ) -> Repository:
     """Create the repository *name* for ECR itself, with the settings of its template.
 
@@ -138,6 +149,7 @@ def create_from_template(
     :raises RepositoryNotFound: ECR does not create it: there is no template to create it by on
         a push, the template lacks a role it needs, or no repository may have the name.
     :raises KmsFailure: the template's encryption key cannot be used.
+    :raises LimitExceeded: the registry has as many repositories as it may have.
     """
     if not is_repository_name(name):
         raise RepositoryNotFound(name, key.account)
@@ -168,6 +180,9 @@ def create_from_template(
     )
     repository = find_repository(connection, key, name, for_update=True)
     if is_new:
+        quota = quotas.of(key).repositories_per_registry
+        if has_more_repositories_than(connection, key, quota):
+            raise LimitExceeded.of_repositories(key.account, quota)
         add_tags(connection, repository.id, template.tags)
         if template.lifecycle_policy:
             policy = parse_lifecycle_policy(template.lifecycle_policy)
@@ -191,7 +206,12 @@ def check_creation(
 
 
 def repository_for_push(
-    connection: Connection, key: RegistryKey, name: str, now: datetime, permit: Permit | None
+    connection: Connection,
+    key: RegistryKey,
+    name: str,
+    now: datetime,
+    permit: Permit | None,
+    quotas: ServiceQuotas,
 ) -> Repository:
     """Return the repository that a push goes to; create it where a template says so.
 
@@ -201,6 +221,7 @@ def repository_for_push(
     :param permit: asked before a repository is created; ``None`` for ECR's own pushes.
     :raises RepositoryNotFound: it does not exist, and no template creates it.
     :raises KmsFailure: the encryption key of the template cannot be used.
+    :raises LimitExceeded: the registry has as many repositories as it may have.
     """
     try:
         return find_repository(connection, key, name, for_update=True)
@@ -209,7 +230,7 @@ def repository_for_push(
             raise
         if permit is not None:
             check_creation(connection, key, name, CREATE_ON_PUSH, permit)
-        return create_from_template(connection, key, name, CREATE_ON_PUSH, now)
+        return create_from_template(connection, key, name, CREATE_ON_PUSH, now, quotas)
 
 
 def _rendered(policy_text: str, key: RegistryKey) -> str | None:

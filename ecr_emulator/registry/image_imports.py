@@ -14,6 +14,7 @@ from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import image_children, image_tags, images
 from ecr_emulator.digests import is_digest
+from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.creation_templates import (
     PULL_THROUGH_CACHE,
     check_creation,
@@ -84,6 +85,7 @@ class ImageImports:
         blobs: BlobStore,
         pushes: ImagePush,
         sources: UpstreamSources,
+        quotas: ServiceQuotas,
         clock: Clock,
         on_sync: OnSync,
     ) -> None:
@@ -91,6 +93,7 @@ class ImageImports:
         self._blobs = blobs
         self._pushes = pushes
         self._sources = sources
+        self._quotas = quotas
         self._clock = clock
         self._on_sync = on_sync
 
@@ -188,7 +191,9 @@ class ImageImports:
             try:
                 repository = find_repository(connection, key, name, for_update=True)
             except RepositoryNotFound:
-                repository = create_from_template(connection, key, name, PULL_THROUGH_CACHE, now)
+                repository = create_from_template(
+                    connection, key, name, PULL_THROUGH_CACHE, now, self._quotas
+                )
             try:
                 pushed = self._pushes.put_in(
                     connection,

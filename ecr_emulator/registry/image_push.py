@@ -196,7 +196,7 @@ class ImagePush:
             find_repository(self._database, key, name)
         except RepositoryNotFound:
             with self._database.write() as connection:
-                repository_for_push(connection, key, name, self._clock.now(), permit)
+                repository_for_push(connection, key, name, self._clock.now(), permit, self._quotas)
 
     def _check_quotas(
         self,

@@ -21,6 +21,7 @@ from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.schema import blobs, image_layers, images, layers, repositories
 from ecr_emulator.db.upsert import insert_once
 from ecr_emulator.digests import looks_like_digest
+from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.account_settings import BLOB_MOUNTING, AccountSettings
 from ecr_emulator.registry.creation_templates import repository_for_push
 from ecr_emulator.registry.errors import (
@@ -131,11 +132,17 @@ class Layers:
     """The layers of every repository."""
 
     def __init__(
-        self, database: Database, blobs: RepositoryBlobs, settings: AccountSettings, clock: Clock
+        self,
+        database: Database,
+        blobs: RepositoryBlobs,
+        settings: AccountSettings,
+        quotas: ServiceQuotas,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._blobs = blobs
         self._settings = settings
+        self._quotas = quotas
         self._clock = clock
 
     def get(self, key: RegistryKey, name: str, digest: str) -> Layer:
@@ -286,7 +293,9 @@ class Layers:
         :raises KmsFailure: the encryption key of the template cannot be used.
         """
         with self._database.write() as connection:
-            target = repository_for_push(connection, key, name, self._clock.now(), permit)
+            target = repository_for_push(
+                connection, key, name, self._clock.now(), permit, self._quotas
+            )
             if self._settings.get_in(connection, key, BLOB_MOUNTING) != "ENABLED":
                 return False
             try:

@@ -15,6 +15,7 @@ from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import image_tags, images, layers
 from ecr_emulator.db.upsert import insert_once, put_row
 from ecr_emulator.digests import algorithm_of, digest_bytes
+from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.creation_templates import REPLICATION, create_from_template
 from ecr_emulator.registry.errors import ImageDigestDoesNotMatch, RepositoryNotFound
 from ecr_emulator.registry.image_deletes import indexes_listing, remove_tag
@@ -51,6 +52,7 @@ class ImageArrivals:
         database: Database,
         blobs: RepositoryBlobs,
         scans: ScanQueue,
+        quotas: ServiceQuotas,
         clock: Clock,
         on_arrival: ReplicationHook,
     ) -> None:
@@ -58,6 +60,7 @@ class ImageArrivals:
         self._blobs = blobs
         self._on_arrival = on_arrival
         self._scans = scans
+        self._quotas = quotas
         self._clock = clock
 
     def has_image(self, route: Route, digest: str) -> bool:
@@ -185,7 +188,9 @@ class ImageArrivals:
         except RepositoryNotFound:
             self._check(connection, route, REPLICATE_IMAGE, None)
             self._check(connection, route, CREATE_REPOSITORY, None)
-            return create_from_template(connection, key, name, REPLICATION, self._clock.now())
+            return create_from_template(
+                connection, key, name, REPLICATION, self._clock.now(), self._quotas
+            )
         self._check(connection, route, REPLICATE_IMAGE, repository)
         return repository
 

@@ -120,7 +120,7 @@ class Uploads:
         now = self._clock.now()
         # Only a completed upload has to outlive a power cut; others can be begun again.
         with self._database.write(lasting=False) as connection:
-            repository = repository_for_push(connection, key, name, now, permit)
+            repository = repository_for_push(connection, key, name, now, permit, self._quotas)
             key_id = self._blobs.key_id(repository.kms_key)
             if key_id is not None:
                 self._blobs.keys.prepare(connection, key_id)

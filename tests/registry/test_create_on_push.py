@@ -38,6 +38,7 @@ from tests.support.refusals import refusal
 
 KEY = RegistryKey(ACCOUNT, REGION)
 NOW = datetime(2026, 1, 2, tzinfo=timezone.utc)
+QUOTAS = ServiceQuotas({})
 
 
 def repositories(client: Any) -> list[str]:
@@ -143,17 +144,19 @@ class TestCreating:
     def test_without_a_template_settings_are_the_defaults(
         self, connection: Connection, scenario: str
     ) -> None:
-        repository = create_from_template(connection, KEY, "team/app", scenario, NOW)
+        repository = create_from_template(connection, KEY, "team/app", scenario, NOW, QUOTAS)
         assert repository.name == "team/app"
         assert repository.created_at == NOW
         assert repository.tag_mutability.mode == "MUTABLE"
         assert (repository.encryption_type, repository.kms_key) == ("AES256", None)
         assert repository.policy_text is None
-        assert create_from_template(connection, KEY, "team/app", scenario, NOW) == repository
+        assert (
+            create_from_template(connection, KEY, "team/app", scenario, NOW, QUOTAS) == repository
+        )
 
     def test_without_a_template_a_push_creates_nothing(self, connection: Connection) -> None:
         with pytest.raises(RepositoryNotFound, match=missing("team/app")):
-            create_from_template(connection, KEY, "team/app", CREATE_ON_PUSH, NOW)
+            create_from_template(connection, KEY, "team/app", CREATE_ON_PUSH, NOW, QUOTAS)
 
     @pytest.mark.parametrize("name", ["A/b", "a", "a//b", "/a", "a/", "a_-b", "a" * 257, "a\n"])
     @pytest.mark.parametrize("scenario", [CREATE_ON_PUSH, REPLICATION])
@@ -162,11 +165,13 @@ class TestCreating:
     ) -> None:
         assert not is_repository_name(name)
         with pytest.raises(RepositoryNotFound):
-            create_from_template(connection, KEY, name, scenario, NOW)
+            create_from_template(connection, KEY, name, scenario, NOW, QUOTAS)
 
     def test_a_public_registry_has_no_templates(self, connection: Connection) -> None:
         with pytest.raises(RepositoryNotFound):
-            create_from_template(connection, public_registry(ACCOUNT), "app", CREATE_ON_PUSH, NOW)
+            create_from_template(
+                connection, public_registry(ACCOUNT), "app", CREATE_ON_PUSH, NOW, QUOTAS
+            )
 
 
 def start_upload(app: App, name: str) -> str:

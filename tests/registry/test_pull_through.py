@@ -495,6 +495,20 @@ class TestFailures:
         ]
         assert ecr.describe_repositories()["repositories"] == []
 
+    def test_no_repository_more_may_be_created(
+        self, app: App, upstream: FakeUpstream, image: Image
+    ) -> None:
+        full = app.another_process(
+            upstreams={"quay.io": upstream.url}, quotas={"repositories-per-registry": 0}
+        )
+        code, message = refusal(
+            full.ecr().batch_get_image, repositoryName="quay/team/app", imageIds=[{"imageTag": "1"}]
+        )
+        assert code == "LimitExceededException"
+        assert message.startswith(f"The registry with id '{ACCOUNT}' already has the maximum ")
+        path = "/v2/quay/team/app/manifests/1"
+        assert full.oci().refused(403, "DENIED", "GET", path) == message
+
     @pytest.mark.parametrize(("status", "_failure", "oci_status", "code"), FAILURES)
     def test_of_layers(
         self,

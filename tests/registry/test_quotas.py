@@ -119,6 +119,60 @@ def test_repositories(client: Any) -> None:
     client.create_repository(repositoryName="third")
 
 
+class TestRepositoriesThatEcrCreates:
+    """They count, and are not created beyond the quota."""
+
+    FULL = (
+        f"The registry with id '{ACCOUNT}' already has the maximum allowed number of "
+        "repositories which is '2'"
+    )
+
+    @pytest.fixture(autouse=True)
+    def full(self, app: App) -> Any:
+        """Two repositories, and a template for those that are created on push."""
+        ecr = app.ecr()
+        for name in ("app", "second"):
+            ecr.create_repository(repositoryName=name)
+        ecr.create_repository_creation_template(prefix="ROOT", appliedFor=["CREATE_ON_PUSH"])
+        return ecr
+
+    def test_on_push(self, app: App, full: Any) -> None:
+        # The operation does not model LimitExceededException.
+        assert refusal(full.initiate_layer_upload, repositoryName="third") == (
+            "InvalidParameterException",
+            self.FULL,
+        )
+        manifest = make_image(1, 100).manifest.data.decode()
+        put = {"repositoryName": "third", "imageManifest": manifest}
+        assert refusal(full.put_image, **put) == (LIMIT, self.FULL)
+        oci = app.oci()
+        assert oci.refused(403, "DENIED", "POST", "/v2/third/blobs/uploads/") == self.FULL
+        full.delete_repository(repositoryName="second")
+        oci.start_upload("third")
+        assert [
+            item["repositoryName"] for item in full.describe_repositories()["repositories"]
+        ] == [
+            "app",
+            "third",
+        ]
+
+    def test_by_replication(self, app: App, full: Any) -> None:
+        there = app.ecr(region="eu-west-1")
+        for name in ("one", "two"):
+            there.create_repository(repositoryName=name)
+        destination = {"region": "eu-west-1", "registryId": ACCOUNT}
+        full.put_replication_configuration(
+            replicationConfiguration={"rules": [{"destinations": [destination]}]}
+        )
+        app.oci().push("app", make_image(1, 100), "v1")
+        app.run_jobs()
+        (status,) = full.describe_image_replication_status(
+            repositoryName="app", imageId={"imageTag": "v1"}
+        )["replicationStatuses"]
+        assert (status["status"], status["failureCode"]) == ("FAILED", "LimitExceeded")
+        assert len(there.describe_repositories()["repositories"]) == 2
+
+
 def put(client: Any, app: App, tag: str, image: Any) -> Any:
     """Put an image by the API, with its layers."""
     for blob in image.blobs:

@@ -109,11 +109,6 @@ UNPROVEN = (
         "the operation adds nothing that a quota counts (user guide: service quotas)",
     ),
     Unproven(
-        "ecr.BatchGetImage",
-        "error LimitExceededException",
-        "the repositories that the pull-through cache creates are not yet held to the quota",
-    ),
-    Unproven(
         "ecr.UntagResource ecr-public.UntagResource",
         "error TooManyTagsException",
         "tags are taken away, which cannot leave too many (API reference: UntagResource)",

@@ -6,7 +6,7 @@ from typing import Any
 
 from ecr_emulator.aws.ecr.operation import operation
 from ecr_emulator.aws.operation_calls import CallContext, Params
-from ecr_emulator.registry.errors import InvalidLayerPart
+from ecr_emulator.registry.errors import InvalidLayerPart, InvalidParameter, LimitExceeded
 from ecr_emulator.registry.uploads import PART_SIZE, SMALLEST_PART
 
 
@@ -14,7 +14,12 @@ from ecr_emulator.registry.uploads import PART_SIZE, SMALLEST_PART
 def initiate_layer_upload(context: CallContext, params: Params) -> dict[str, Any]:
     """Begin an upload."""
     key, name = context.key(params), params["repositoryName"]
-    upload = context.registry.uploads.start(key, name, context.permit(key, name))
+    try:
+        upload = context.registry.uploads.start(key, name, context.permit(key, name))
+    except LimitExceeded as error:
+        # Of a repository that a template would create: the operation does not model that
+        # exception; what it answers instead is likeliest.
+        raise InvalidParameter(error.message) from None
     return {"uploadId": upload.id, "partSize": PART_SIZE}
 
 
