@@ -46,9 +46,8 @@ _BOOLEAN_WORDS = {
 _LONGEST_BOOLEAN_WORD = 5
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 
-# Texts of no pattern in the model that have rules of their own, whose refusals are AWS's: shapes,
-# and members of shapes.
-_OWN_RULES = {"TagKey", "TagValue", ("PutImageRequest", "imageTag")}
+# Texts that have no pattern in the model, and rules of their own whose refusals are AWS's.
+_OWN_RULES = {"TagKey", "TagValue", "ImageTag", "ImageDigest"}
 
 _LIST_NOT_EXPECTED = "Start of list found where not expected"
 _STRUCTURE_NOT_EXPECTED = "Start of structure or map found where not expected."
@@ -154,11 +153,7 @@ def _compile(shapes: Mapping[str, Any], name: str, outer: tuple[str, ...]) -> Re
     if kind == "structure":
         return _structure_reader(
             {
-                member: (
-                    _read_string
-                    if (name, member) in _OWN_RULES
-                    else _compile(shapes, reference["shape"], inner)
-                )
+                member: _compile(shapes, reference["shape"], inner)
                 for member, reference in shape["members"].items()
             }
         )

@@ -24,6 +24,7 @@ from ecr_emulator.registry.images import (
     StoredManifest,
     TaggedImage,
     find_image,
+    looks_like_tag,
     status_is,
     with_tags,
 )
@@ -312,6 +313,10 @@ def _malformed(image_id: ImageId) -> ImageFailure | None:
             "'[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
         )
         return ImageFailure(image_id, "InvalidImageDigest", reason)
+    if image_id.tag is not None and not looks_like_tag(image_id.tag):
+        # Likeliest, after the one for digests.
+        reason = "Invalid request parameters: image tag should satisfy the regex '[a-zA-Z0-9-_.]+'"
+        return ImageFailure(image_id, "InvalidImageTag", reason)
     return None
 
 

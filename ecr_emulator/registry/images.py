@@ -26,6 +26,8 @@ ANY_STATUS = "ANY"
 
 #: OCI distribution specification, "Pulling manifests" (<reference> as a tag).
 _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
+#: What ECR prints where a tag is none.
+_PRINTED_TAG = re.compile(r"[a-zA-Z0-9\-_.]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +81,14 @@ class StoredManifest:
     image: Image
     body: bytes
     checked_at: datetime | None = None
+
+
+def looks_like_tag(text: str) -> bool:
+    """Say whether *text* could be a tag, by the expression that ECR prints.
+
+    It takes more than the registry's grammar (:func:`is_tag`), such as a tag of 300 characters.
+    """
+    return _PRINTED_TAG.fullmatch(text) is not None
 
 
 def is_tag(text: str) -> bool:

@@ -95,7 +95,10 @@ def test_a_pattern_takes_no_nul(service: str, operation: str) -> None:
 def test_a_nul_in_free_text(app: App, ecr: Any) -> None:
     ecr.create_repository(repositoryName="app")
     for operation, params in [
-        ("DescribeImages", {"repositoryName": "app", "imageIds": [{"imageTag": "v\0"}]}),
+        (
+            "CreateRepositoryCreationTemplate",
+            {"prefix": "app", "appliedFor": ["REPLICATION"], "description": "of \0"},
+        ),
         ("PutImage", {"repositoryName": "app", "imageManifest": "{}\0"}),
     ]:
         assert call(app, "ecr", operation, params) == (400, {"__type": "SerializationException"})

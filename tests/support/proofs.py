@@ -69,9 +69,8 @@ UNPROVEN = (
     ),
     Unproven(
         "ecr.DeleteRepositoryCreationTemplate ecr.DeregisterPullTimeUpdateExclusion "
-        "ecr.DescribeImageReplicationStatus ecr.DescribeImageSigningStatus "
         "ecr.PutSigningConfiguration ecr.RegisterPullTimeUpdateExclusion "
-        "ecr.StopReplicationBackfill ecr.UpdateImageStorageClass",
+        "ecr.StopReplicationBackfill",
         "error InvalidParameterException",
         "of the two errors for values that are not allowed it answers ValidationException "
         "(ecr_emulator/aws/validation.py, COUNTED_FORM: likeliest)",

@@ -13,6 +13,7 @@ from ecr_emulator.aws.ecr.context import (
 )
 from ecr_emulator.aws.ecr.operation import operation
 from ecr_emulator.aws.ecr.scanning import scan_members
+from ecr_emulator.aws.image_ids import named_image, read_image_id
 from ecr_emulator.aws.operation_calls import CallContext
 from ecr_emulator.registry.image_listings import ImageFilter
 from ecr_emulator.registry.image_reads import ImageFailure
@@ -117,7 +118,8 @@ def find_images(context: CallContext, params: Params) -> tuple[list[TaggedImage]
     key, name = context.key(params), params["repositoryName"]
     if params.get("imageIds"):
         refuse_paging_with(params, "imageIds")
-        return context.registry.images.describe(key, name, _image_ids(params)), None
+        image_ids = [named_image(item) for item in params["imageIds"]]
+        return context.registry.images.describe(key, name, image_ids), None
     image_filter = _filter(params)
     limit = page_size(params)
     bound_to = _bound_to("DescribeImages", key, name, image_filter)
@@ -153,7 +155,7 @@ def _filter(params: Params) -> ImageFilter:
 
 
 def _image_ids(params: Params) -> list[ImageId]:
-    return [ImageId(item.get("imageDigest"), item.get("imageTag")) for item in params["imageIds"]]
+    return [read_image_id(item) for item in params["imageIds"]]
 
 
 def _image_id(image_id: ImageId) -> dict[str, Any]:

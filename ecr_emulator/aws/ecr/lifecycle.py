@@ -7,7 +7,7 @@ from typing import Any
 
 from ecr_emulator.aws.ecr.context import EcrContext, Params, page_size, refuse_paging_with
 from ecr_emulator.aws.ecr.operation import operation
-from ecr_emulator.registry.images import ImageId
+from ecr_emulator.aws.image_ids import named_image
 from ecr_emulator.registry.lifecycle_previews import COMPLETE, LifecyclePreview, PreviewResult
 
 
@@ -55,9 +55,7 @@ def get_lifecycle_policy_preview(context: EcrContext, params: Params) -> dict[st
     limit: int | None = None
     if params.get("imageIds"):
         refuse_paging_with(params, "imageIds")
-        image_ids = [
-            ImageId(item.get("imageDigest"), item.get("imageTag")) for item in params["imageIds"]
-        ]
+        image_ids = [named_image(item) for item in params["imageIds"]]
     else:
         limit = page_size(params)
     preview = previews.get(key, name)

@@ -6,8 +6,7 @@ from typing import Any
 
 from ecr_emulator.aws.ecr.context import EcrContext, Params
 from ecr_emulator.aws.ecr.operation import operation
-from ecr_emulator.digests import looks_like_digest
-from ecr_emulator.registry.errors import InvalidParameter
+from ecr_emulator.aws.image_ids import check_digest
 from ecr_emulator.registry.images import ACTIVE, StoredManifest
 from ecr_emulator.registry.manifests import parse_manifest
 
@@ -20,11 +19,7 @@ def list_image_referrers(context: EcrContext, params: Params) -> dict[str, Any]:
     """List the artifacts that refer to an image, which need not be there, a page at a time."""
     key, name = context.key(params), params["repositoryName"]
     subject = params["subjectId"]["imageDigest"]
-    if not looks_like_digest(subject):
-        # Likeliest: the wording of the service's pattern checks.
-        raise InvalidParameter.at(
-            "imageDigest", "must satisfy regular expression '[a-zA-Z0-9-_+.]+:[a-fA-F0-9]+'"
-        )
+    check_digest(subject)
     asked = params.get("filter") or {}
     artifact_types: list[str] = asked.get("artifactTypes") or []
     status = asked.get("artifactStatus", ACTIVE)

@@ -7,7 +7,7 @@ from typing import Any
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.aws.ecr.context import EcrContext, Params
 from ecr_emulator.aws.ecr.operation import operation
-from ecr_emulator.registry.images import ImageId
+from ecr_emulator.aws.image_ids import named_image
 from ecr_emulator.registry.replication_rules import ReplicationRule
 
 
@@ -32,7 +32,7 @@ def describe_image_replication_status(context: EcrContext, params: Params) -> di
     """Return how the replication of an image to each destination went, or that it goes on."""
     asked, name = params["imageId"], params["repositoryName"]
     image, replications = context.registry.replication_log.of_image(
-        context.key(params), name, ImageId(asked.get("imageDigest"), asked.get("imageTag"))
+        context.key(params), name, named_image(asked)
     )
     return {
         "repositoryName": name,

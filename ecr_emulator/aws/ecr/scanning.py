@@ -8,6 +8,7 @@ from typing import Any
 
 from ecr_emulator.aws.ecr.context import EcrContext, Params, page_size
 from ecr_emulator.aws.ecr.operation import operation
+from ecr_emulator.aws.image_ids import named_image
 from ecr_emulator.aws.model import load_service
 from ecr_emulator.registry.image_scans import ScanReport, ScanStatus, ScanSummary
 from ecr_emulator.registry.images import ImageId
@@ -208,8 +209,7 @@ def _filters(filters: tuple[str, ...]) -> list[dict[str, str]]:
 
 
 def _asked(params: Params) -> ImageId:
-    image_id = params["imageId"]
-    return ImageId(image_id.get("imageDigest"), image_id.get("imageTag"))
+    return named_image(params["imageId"])
 
 
 def _image_id(report: ScanReport, params: Params) -> dict[str, Any]:

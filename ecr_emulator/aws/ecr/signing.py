@@ -7,7 +7,7 @@ from typing import Any
 
 from ecr_emulator.aws.ecr.context import EcrContext, Params
 from ecr_emulator.aws.ecr.operation import operation
-from ecr_emulator.registry.images import ImageId
+from ecr_emulator.aws.image_ids import named_image
 from ecr_emulator.registry.signing_rules import SigningRule
 
 
@@ -39,9 +39,7 @@ def delete_signing_configuration(context: EcrContext, params: Params) -> dict[st
 def describe_image_signing_status(context: EcrContext, params: Params) -> dict[str, Any]:
     """Return how the signing of an image by each profile went, or that it goes on."""
     key, name, asked = context.key(params), params["repositoryName"], params["imageId"]
-    image, statuses = context.registry.signing_log.of_image(
-        key, name, ImageId(asked.get("imageDigest"), asked.get("imageTag"))
-    )
+    image, statuses = context.registry.signing_log.of_image(key, name, named_image(asked))
     return {
         "repositoryName": name,
         "imageId": {"imageDigest": image.digest, "imageTag": asked.get("imageTag")},

@@ -6,7 +6,7 @@ from typing import Any
 
 from ecr_emulator.aws.ecr.context import EcrContext, Params
 from ecr_emulator.aws.ecr.operation import operation
-from ecr_emulator.registry.images import ImageId
+from ecr_emulator.aws.image_ids import named_image
 
 
 @operation("UpdateImageStorageClass")
@@ -16,7 +16,7 @@ def update_image_storage_class(context: EcrContext, params: Params) -> dict[str,
     image = context.registry.storage_classes.update(
         key,
         name,
-        ImageId(asked.get("imageDigest"), asked.get("imageTag")),
+        named_image(asked),
         params["targetStorageClass"],
     )
     return {
