@@ -86,10 +86,9 @@ UNPROVEN = (
         "(ecr_emulator/aws/validation.py, COUNTED_FORM: observed of some, likeliest of the others)",
     ),
     Unproven(
-        "ecr.CompleteLayerUpload ecr.DeleteRepository ecr.PutImage ecr.UploadLayerPart",
+        "ecr.DeleteRepository",
         "error KmsException, error KmsException.kmsError",
-        "a key that stops working after the repository was created; there is no KMS here to take "
-        "a key from",
+        "ECR gives its grants on the key back; keys have none here, and deleting needs no key",
     ),
     Unproven(
         "ecr.CreatePullThroughCacheRule ecr.UpdatePullThroughCacheRule",
