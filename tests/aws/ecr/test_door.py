@@ -156,10 +156,8 @@ def test_texts_of_any_language(app: App, ecr: Any) -> None:
     assert ecr.list_tags_for_resource(resourceArn=arn)["tags"] == [
         {"Key": "\u4e2d", "Value": "\u00e9\U0001d7d9"}
     ]
-    _, message = refusal(
-        ecr.describe_images, repositoryName="team/app", imageIds=[{"imageTag": "\u4e2d\U0001f600"}]
-    )
-    assert "imageTag:'\u4e2d\U0001f600'" in message
+    _, message = refusal(ecr.get_account_setting, name="\u4e2d\U0001f600" * 40)
+    assert "Value '\u4e2d\U0001f600" in message
 
 
 def test_sts_on_the_same_port(app: App) -> None:
