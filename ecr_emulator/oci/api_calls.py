@@ -8,6 +8,7 @@ Source: ECR user guide, "Logging Amazon ECR actions with AWS CloudTrail": a push
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from ecr_emulator.auth.user_identity import user_identity
@@ -67,7 +68,8 @@ def _call(
 ) -> ApiCall:
     request, principal = context.request, context.caller.principal
     return ApiCall(
-        key=context.key,
+        # A record is the caller's, whosever the registry is; of who has no account, the owner's.
+        key=replace(context.key, account=principal.account or context.key.account),
         name=name,
         identity=user_identity(principal),
         source_ip=str(request.environ.get("REMOTE_ADDR") or ""),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,7 @@ STS = "sts"
 #: The error of a call that failed for a reason of our own.
 INTERNAL_FAILURE = ("InternalFailure", None)
 _READING = ("BatchCheck", "BatchGet", "Describe", "Get", "List", "Validate")
+_ACCOUNT = re.compile("[0-9]{12}")
 _BLOBS = frozenset({"layerPartBlob", "logoImageBlob"})
 
 
@@ -135,8 +137,10 @@ def _resources(call: ApiCall) -> list[dict[str, str]]:
     name = (call.parameters or {}).get("repositoryName")
     if not isinstance(name, str):
         return []
+    # ECR Public takes an alias for it too, which is no account.
     account = (call.parameters or {}).get("registryId")
-    owner = account if isinstance(account, str) and not call.key.is_public else call.key.account
+    is_account = isinstance(account, str) and _ACCOUNT.fullmatch(account) is not None
+    owner = str(account) if is_account else call.key.account
     arn = RegistryKey(owner, call.key.region).repository_arn(name)
     return [{"ARN": arn[:2048], "accountId": owner[:12]}]
 

@@ -175,6 +175,20 @@ def test_public_calls(recording: App) -> None:
     ]
 
 
+def test_a_record_is_the_callers(recording: App) -> None:
+    """By either door: the registry may be another account's."""
+    recording.ecr().create_repository(repositoryName="app")
+    with pytest.raises(ClientError):
+        recording.ecr(STRANGER).list_images(repositoryName="app", registryId=ACCOUNT)
+    recording.oci(STRANGER, registry=ACCOUNT).expect(403, "GET", "/v2/app/tags/list")
+    calls = [record for record in records(recording) if record["eventName"] == "ListImages"]
+    assert [record["recipientAccountId"] for record in calls] == [STRANGER, STRANGER]
+    for record in calls:
+        assert record["errorCode"] == "AccessDenied"
+        assert record["userIdentity"]["accountId"] == STRANGER
+        assert record["resources"] == [{"ARN": ARN, "accountId": ACCOUNT}]
+
+
 def public_calls(app: App) -> list[dict[str, Any]]:
     events = [entry["event"] for entry in listing(app, detail_type=API_CALL)["events"]]
     return [event["detail"] for event in events if event["source"] == "aws.ecr-public"]
