@@ -219,6 +219,9 @@ def _make_engine(url: str) -> Engine:
         cursor.execute("PRAGMA journal_mode = WAL")
         # The log is synced before it is written into the database; commits: by write().
         cursor.execute("PRAGMA synchronous = NORMAL")
+        # Copies the log into the database every 16 MiB, with two syncs while others wait: four
+        # times less often than by default, and pages that are written again and again go once.
+        cursor.execute("PRAGMA wal_autocheckpoint = 4000")
         cursor.execute("PRAGMA foreign_keys = ON")
         cursor.execute("PRAGMA cache_size = -16384")
         cursor.close()

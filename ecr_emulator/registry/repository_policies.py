@@ -7,6 +7,7 @@ Sources: API reference ``SetRepositoryPolicy``; how the text comes back is obser
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 
 from sqlalchemy import Connection, bindparam, update
 
@@ -14,7 +15,7 @@ from ecr_emulator.arns import RegistryKey
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.hot_writes import HotWrite
 from ecr_emulator.db.schema import repositories
-from ecr_emulator.policy.documents import InvalidPolicy, parse_policy
+from ecr_emulator.policy.documents import InvalidPolicy, PolicyDocument, parse_policy
 from ecr_emulator.policy.rendering import render_policy
 from ecr_emulator.policy.repository_policy import locks_out, validate_repository_policy
 from ecr_emulator.registry.errors import InvalidParameter, RepositoryPolicyNotFound
@@ -45,6 +46,8 @@ class RepositoryPolicies:
         self._database = database
         self._known_actions = known_actions
         self._known_in_public = frozenset({*known_actions, *public_actions})
+        # The same text is often given to many repositories.
+        self._read = lru_cache(maxsize=64)(self._read_policy)
 
     def get(self, key: RegistryKey, name: str) -> str:
         """Return a repository's policy.
@@ -62,18 +65,14 @@ class RepositoryPolicies:
         :raises InvalidParameter: *text* is no policy that ECR takes.
         :raises RepositoryNotFound: there is no such repository.
         """
-        known = self._known_in_public if key.is_public else self._known_actions
         try:
-            validate_repository_policy(text, known)
+            policy, rendered = self._read(text, key.is_public, key.partition)
         except InvalidPolicy:
             raise InvalidParameter.at(_MEMBER, "Invalid repository policy provided") from None
-        rendered = render_policy(text, partition=key.partition)
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
             action = f"{key.service}:SetRepositoryPolicy"
-            if not force and locks_out(
-                parse_policy(text), caller_arn, action, repository_arn=repository.arn
-            ):
+            if not force and locks_out(policy, caller_arn, action, repository_arn=repository.arn):
                 # Likeliest: no source shows ECR's text for a policy that locks the caller out.
                 raise InvalidParameter.at(
                     _MEMBER,
@@ -82,6 +81,17 @@ class RepositoryPolicies:
                 )
             _store(connection, repository, rendered)
         return rendered
+
+    def _read_policy(
+        self, text: str, is_public: bool, partition: str
+    ) -> tuple[PolicyDocument, str]:
+        """Return a policy as it means and as it is given back.
+
+        :raises InvalidPolicy: ECR does not take it.
+        """
+        known = self._known_in_public if is_public else self._known_actions
+        validate_repository_policy(text, known)
+        return parse_policy(text), render_policy(text, partition=partition)
 
     def delete(self, key: RegistryKey, name: str) -> str:
         """Remove a repository's policy and return it.
