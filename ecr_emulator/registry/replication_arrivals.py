@@ -7,6 +7,7 @@ what is allowed, which repository is made, and what becomes of tags is the same.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 
 from sqlalchemy import Connection, delete
 
@@ -33,7 +34,7 @@ from ecr_emulator.registry.replication_outcomes import Outcome
 from ecr_emulator.registry.replication_queue import Route
 from ecr_emulator.registry.replication_source import Original, source_layers
 from ecr_emulator.registry.repository import Repository, find_repository
-from ecr_emulator.registry.repository_blobs import RepositoryBlobs
+from ecr_emulator.registry.repository_blobs import OtherKey, RepositoryBlobs
 from ecr_emulator.registry.resource_tags import tags_of
 from ecr_emulator.registry.scan_queue import ScanQueue
 
@@ -82,9 +83,30 @@ class ImageArrivals:
     ) -> None:
         """Copy an image that this installation has: blobs are kept once for all registries.
 
+        Only where another key seals the destination's blobs, they are copied too, before the
+        transaction, so that nobody is kept from writing meanwhile.
+
         :param conclude: called in the transaction.
         :raises RegistryError: it cannot arrive.
         """
+        with ExitStack() as copies:
+            try:
+                self._receive(route, original, tag, is_wanted, conclude)
+                return
+            except OtherKey as other:
+                lacking = other
+            for layer in lacking.layers:
+                copies.enter_context(self._blobs.copied_layer(layer, lacking))
+            self._receive(route, original, tag, is_wanted, conclude)
+
+    def _receive(
+        self,
+        route: Route,
+        original: Original,
+        tag: str | None,
+        is_wanted: Callable[[], bool],
+        conclude: Callable[[Connection], None],
+    ) -> None:
         with self._database.write() as connection:
             # Looked up in here: the source may have lost it since, and its blobs with it.
             linked = source_layers(connection, route, original.digest)
