@@ -17,7 +17,7 @@ import pytest
 
 from tests.aws.strategies import SERVICES, described, operation_names
 from tests.support.inventory import news, read_inventory, take_inventory
-from tests.support.proofs import SERVED, UNPROVEN, read_proofs, to_be_seen, unproven
+from tests.support.proofs import SERVED, UNPROVEN, lost, read_proofs, to_be_seen, unproven
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +47,11 @@ def test_the_tests_that_are_claimed_to_prove_it_are_there() -> None:
             path, *names = re.sub(r"\[.*", "", test, flags=re.DOTALL).split("::")
             for name in names:
                 assert re.search(rf"(class|def) {name}\b", source(path)), test
+
+
+def test_a_claim_about_a_test_that_is_gone_is_told() -> None:
+    claimed = ["a.py::test_one", "a.py::test_two[x]", "b.py::test_three"]
+    assert lost(claimed, ["a.py::test_one", "a.py::test_two[y]"]) == ["a.py::test_two[x]"]
 
 
 def test_what_cannot_be_proved_is_of_the_models_and_not_proved_after_all() -> None:

@@ -17,7 +17,7 @@ What is seen has one of these names:
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -213,6 +213,18 @@ def claims_of(proofs: Proofs) -> dict[str, dict[OperationKey, set[str]]]:
         for test, seen in by_test.items():
             claims.setdefault(test, {})[service, operation] = set(seen)
     return claims
+
+
+def lost(claimed: Iterable[str], collected: Iterable[str]) -> list[str]:
+    """Return the tests that are claimed to see something, and are not in their files any more.
+
+    :param collected: all tests of some files, of which alone something can be told.
+    """
+    there = set(collected)
+    files = {test.partition("::")[0] for test in there}
+    return sorted(
+        test for test in claimed if test.partition("::")[0] in files and test not in there
+    )
 
 
 def unproven(service: str, operation: str, proofs: Proofs) -> list[str]:

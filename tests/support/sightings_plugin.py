@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 
-from tests.support.proofs import claims_of, read_proofs
+from tests.support.proofs import claims_of, lost, read_proofs
 from tests.support.sightings import Sightings
 
 _sightings = Sightings()
 _claims = claims_of(read_proofs())
+#: Tests of the files that were collected of which something is claimed, and which are not there.
+_gone: list[str] = []
+_REMEDY = "after a change of the tests run scripts/docs/proofs"
 #: The test of each operation's coverage, by what its id begins with.
 _COVERAGE = "tests/aws/test_operation_coverage.py::test_an_operation_is_served_and_proved"
 _folder = os.environ.get("ECR_EMULATOR_SIGHTINGS")
@@ -31,6 +34,13 @@ def _watch_operations() -> Iterator[None]:
     _sightings.stop()
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Find the claims about tests that are gone: nothing would hold them to anything."""
+    if not any("::" in arg for arg in config.args) and not config.getoption("lf", False):
+        _gone.extend(lost(_claims, (item.nodeid for item in items)))
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     """Fail a test that passes without seeing what it is claimed to see."""
@@ -40,11 +50,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
     if _folder and not _is_generated(item):
         _write(Path(_folder), item.nodeid, seen)
         return
+    gone = [test for test in _gone if test.startswith(item.nodeid.partition("::")[0])]
+    assert not gone, f"proofs.json names tests that are not there: {', '.join(gone)}; {_REMEDY}"
     for key, claimed in _claims.get(item.nodeid, {}).items():
         missed = sorted(claimed - seen.get(key, set()))
         assert not missed, (
             f"proofs.json claims that this test sees {', '.join(missed)} of {'.'.join(key)}; "
-            "after a change of the tests run scripts/docs/proofs"
+            f"{_REMEDY}"
         )
 
 
