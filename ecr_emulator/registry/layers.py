@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from io import RawIOBase
 from typing import BinaryIO, cast
 
 from sqlalchemy import Connection, bindparam, delete, select, update
@@ -35,6 +34,7 @@ from ecr_emulator.registry.images import ACTIVE
 from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.repository import Repository, find_repository
 from ecr_emulator.registry.repository_blobs import RepositoryBlobs
+from ecr_emulator.registry.sealed_layer import SealedLayer, damaged
 from ecr_emulator.storage_failure import StorageFailure
 
 #: Who is told that a layer is there may go on to push an image that names it. So a layer that is
@@ -214,12 +214,12 @@ class Layers:
             self._find(key, name, layer.digest)
             raise _lost(layer.digest) from None
         except BlobDamaged as error:
-            raise _damaged(layer.digest, error) from None
+            raise damaged(layer.digest, error) from None
         if file.seek(0, os.SEEK_END) != layer.size:
             file.close()
             raise _lost(layer.digest)
         if isinstance(file, SealedFile):
-            return cast(BinaryIO, _SealedLayer(file, layer.digest))
+            return cast(BinaryIO, SealedLayer(file, layer.digest))
         return file
 
     def check_downloadable(self, key: RegistryKey, name: str, digest: str) -> Layer:
@@ -331,30 +331,6 @@ class Layers:
             )
 
 
-class _SealedLayer(RawIOBase):
-    """The bytes of a sealed layer: what is damaged is found as it is read.
-
-    :raises ServerFailure: from reading: the bytes are not what was stored.
-    """
-
-    def __init__(self, file: SealedFile, digest: str) -> None:
-        super().__init__()
-        self._file = file
-        self._digest = digest
-        self.seek = file.seek  # type: ignore[method-assign]
-        self.tell = file.tell  # type: ignore[method-assign]
-
-    def read(self, size: int | None = -1) -> bytes:
-        try:
-            return self._file.read(size)
-        except BlobDamaged as error:
-            raise _damaged(self._digest, error) from None
-
-    def close(self) -> None:
-        self._file.close()
-        super().close()
-
-
 class LayerInUse(RegistryError):
     """An image names the layer, so it cannot be deleted (ECR has no call that would)."""
 
@@ -381,10 +357,6 @@ def _lost(digest: str) -> ServerFailure:
     return ServerFailure(
         f"The bytes of the layer with digest '{digest}' are missing from the registry's storage"
     )
-
-
-def _damaged(digest: str, error: BlobDamaged) -> ServerFailure:
-    return ServerFailure(f"The bytes of the layer with digest '{digest}' are damaged: {error}")
 
 
 def _failure(digest: str) -> LayerFailure | None:
