@@ -20,7 +20,7 @@ Writer = Callable[[Any], str]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MILLISECOND = timedelta(milliseconds=1)
-#: Quotes a string, UTF-8 as it is, as AWS sends it; raises TypeError for anything else.
+#: Quotes a string, UTF-8 as it is, as AWS sends it.
 _quote: Writer = json.encoder.encode_basestring
 
 
@@ -102,9 +102,15 @@ def _map_writer(shape: str, member: Writer) -> Writer:
         if not isinstance(value, dict):
             raise _wrong(value, shape)
         items = [(key, item) for key, item in value.items() if item is not None]
-        return f"{{{','.join(f'{_quote(key)}:{member(item)}' for key, item in items)}}}"
+        return f"{{{','.join(f'{_write_string(key)}:{member(item)}' for key, item in items)}}}"
 
     return write
+
+
+def _write_string(value: Any) -> str:
+    if not isinstance(value, str):
+        raise _wrong(value, "a string")
+    return _quote(value)
 
 
 def _write_integer(value: Any) -> str:
@@ -141,7 +147,7 @@ def _write_blob(value: Any) -> str:
 
 
 _SCALAR_WRITERS: Mapping[str, Writer] = {
-    "string": _quote,
+    "string": _write_string,
     "integer": _write_integer,
     "long": _write_integer,
     "boolean": _write_boolean,

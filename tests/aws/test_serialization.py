@@ -85,8 +85,8 @@ def test_an_answer_is_written_as_aws_does(
         ({"other": 1}, "Output has no member 'other'"),
         ({"inner": {"other": "a"}}, "Output2 has no member 'other'"),
         ({"inner": "a"}, "a value of str where the model has Output2"),
-        ({"text": 1}, "must be a string, not int"),
-        ({"text": b"a"}, "must be a string, not bytes"),
+        ({"text": 1}, "a value of int where the model has a string"),
+        ({"text": b"a"}, "a value of bytes where the model has a string"),
         ({"count": True}, "a value of bool where the model has an integer"),
         ({"count": 1.0}, "a value of float where the model has an integer"),
         ({"flag": 1}, "a value of int where the model has a boolean"),
@@ -95,9 +95,9 @@ def test_an_answer_is_written_as_aws_does(
         ({"at": 1563223656}, "a value of int where the model has an aware datetime"),
         ({"at": NOON.replace(tzinfo=None)}, "a value of datetime where"),
         ({"texts": "a"}, "a value of str where the model has Texts"),
-        ({"texts": ["a", None]}, "must be a string, not NoneType"),
+        ({"texts": ["a", None]}, "a value of NoneType where the model has a string"),
         ({"labels": ["a"]}, "a value of list where the model has Labels"),
-        ({"labels": {1: "a"}}, "must be a string, not int"),
+        ({"labels": {1: "a"}}, "a value of int where the model has a string"),
     ],
 )
 def test_what_the_model_does_not_have_is_a_mistake(
