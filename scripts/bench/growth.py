@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 
-from json_door import KEY, REGION, _client, _signed
+from json_door import KEY, REGION, _client, signed
 from load import Prepared, rate
 from results import Table, figure, in_turn
 from sqlalchemy import Table as SqlTable
@@ -114,7 +114,7 @@ def _requests(port: int, login: str, name: str, count: int) -> dict[str, Prepare
         return Prepared("GET", f"/v2/{name}/{path}", headers)
 
     def call(operation: str, parameters: dict[str, object]) -> Prepared:
-        return _signed(port, operation, parameters)
+        return signed(port, operation, parameters)
 
     # A page late in the listing: the token of the page before it.
     token = _late_token(client, name, count)
