@@ -16,6 +16,7 @@ import sqlite3
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime, timezone
 from functools import lru_cache
 from io import BytesIO
@@ -39,6 +40,7 @@ from ecr_emulator.clock import SettableClock
 from ecr_emulator.config import Settings
 from ecr_emulator.db import migrate
 from ecr_emulator.db.jobs_table import jobs
+from tests.support import postgresql
 from tests.support.images import Blob, Image, Index
 
 ACCOUNT = "123456789012"
@@ -46,6 +48,10 @@ ACCOUNT = "123456789012"
 STRANGER = "210987654321"
 REGION = "us-east-1"
 HOST = "localhost:4566"
+
+
+#: The databases of the applications, by their folders.
+_postgresql_urls: dict[Path, str] = {}
 
 
 class App:
@@ -69,7 +75,11 @@ class App:
         self.clock = clock or SettableClock()
         ours = {"data_dir": folder, "durability": "relaxed", "companions": "off"}
         self.settings = Settings(**{**ours, **settings})
-        if not (folder / "registry.sqlite3").exists():
+        if postgresql.SERVER and "database_url" not in settings:
+            url = _postgresql_urls.get(folder) or postgresql.new_database(migrated=migrated)
+            _postgresql_urls[folder] = url
+            self.settings = replace(self.settings, database_url=url)
+        elif not (folder / "registry.sqlite3").exists():
             folder.mkdir(parents=True, exist_ok=True)
             if migrated:
                 shutil.copyfile(_migrated_database(), folder / "registry.sqlite3")
@@ -104,6 +114,8 @@ class App:
         # What recurs stays queued over a reset, at times of a clock that may be set back now.
         with self.application._database.write() as connection:
             connection.execute(delete(jobs))
+        if postgresql.SERVER:
+            return True
         # By a connection that knows nothing: others would not see what a test did to the file.
         with contextlib.closing(sqlite3.connect(self.folder / "registry.sqlite3")) as raw:
             if raw.execute("PRAGMA integrity_check").fetchone() != ("ok",):
