@@ -26,7 +26,7 @@ from ecr_emulator.registry.errors import (
 )
 from ecr_emulator.registry.image_imports import ImageImports, mark_checked
 from ecr_emulator.registry.image_reads import ImageFailure, ImageReads
-from ecr_emulator.registry.images import ImageId, StoredManifest, find_image
+from ecr_emulator.registry.images import ImageId, StoredManifest, find_image, looks_like_tag
 from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.pull_through_errors import (
     REASONS,
@@ -162,7 +162,7 @@ class PullThrough:
             "account": key.account,
             "region": key.region,
             "name": name,
-            "tags": [tag for tag in tags if tag is not None],
+            "tags": [tag for tag in tags if tag is not None and looks_like_tag(tag)],
             "before": self._clock.now() - TAG_AGE,
         }
         for tag, checked_at in _CHECKED_AT.all(self._database, parameters):

@@ -7,6 +7,7 @@ the reference lists are only what the gallery can search for.
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from ecr_emulator.registry.repository import Repository, find_repository
 
 #: Image formats by the bytes they begin with, and the suffix of the logo's name for each.
 _FORMATS = ((b"\x89PNG\r\n\x1a\n", ".png"), (b"\xff\xd8\xff", ".jpg"))
+#: What :func:`_logo_name` makes. PostgreSQL refuses to be asked for some texts.
+_LOGO_NAME = re.compile(r"[0-9a-f-]{36}[.a-z]{0,8}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,8 @@ class RepositoryCatalog:
 
     def logo(self, logo_name: str) -> bytes | None:
         """Return a logo by the name that :class:`CatalogData` gives it."""
+        if not _LOGO_NAME.fullmatch(logo_name):
+            return None
         query = select(catalog_table.c.logo).where(catalog_table.c.logo_name == logo_name)
         logo: bytes | None = self._database.reader().execute(query).scalar()
         return logo
