@@ -118,14 +118,20 @@ def reachable(settings: Settings) -> str:
 
 
 def upgrade_database(settings: Settings) -> None:
-    """Take the migration step, or end with the one line that says why not."""
+    """Take the migration step, or end with the one line that says why not.
+
+    What is done with a database is done with its own data folder, or not at all.
+    """
     from sqlalchemy.exc import SQLAlchemyError
 
+    from ecr_emulator.blobs.owner import FolderOfAnother, claim_folder
     from ecr_emulator.db.migrate import SchemaTooNew, upgrade
     from ecr_emulator.storage_failure import StorageFailure
 
     try:
-        upgrade(settings.database_url)
+        claim_folder(settings.data_dir, upgrade(settings.database_url))
+    except FolderOfAnother as error:
+        raise Failure(str(error)) from None
     except SchemaTooNew as error:
         raise Failure(f"the database is newer than this version: {error}") from None
     except (

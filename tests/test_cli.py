@@ -167,6 +167,25 @@ def test_migrate_makes_the_schema_and_may_be_repeated(tmp_path: Path) -> None:
     assert (tmp_path / "here" / "registry.sqlite3").stat().st_size > 0
 
 
+@pytest.mark.parametrize("command", ["serve", "gc", "fsck", "migrate"])
+def test_blobs_of_another_database_are_left_alone(command: str, tmp_path: Path) -> None:
+    """Under a database that does not know them, all blobs would be garbage."""
+    folder = tmp_path / "data"
+    blob = folder / "blobs" / "sha256" / "ab" / ("ab" * 32)
+    assert run("migrate", "--data-dir", "data", folder=tmp_path).returncode == 0
+    blob.parent.mkdir(parents=True)
+    blob.write_bytes(b"needed")
+    other = ["--data-dir", "data", "--database-url", f"sqlite:///{tmp_path}/other.sqlite3"]
+    done = run(command, *other, folder=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "belong to another database" in done.stderr
+    assert blob.read_bytes() == b"needed"
+    (folder / "owner").unlink()
+    if command != "serve":
+        assert run(command, *other, folder=tmp_path).returncode == (1 if command == "fsck" else 0)
+        assert blob.exists() is (command != "gc")
+
+
 def test_what_serve_prints(make_server: MakeServer, tmp_path: Path) -> None:
     server = make_server(workers=3)
     first, second, third = server.log.splitlines()[:3]

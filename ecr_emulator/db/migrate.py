@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import secrets
 from collections.abc import Iterator
@@ -29,17 +30,19 @@ class SchemaTooNew(Exception):
     """The database was made by a newer version of the emulator."""
 
 
-def upgrade(database_url: str) -> None:
+def upgrade(database_url: str) -> str:
     """Create the schema or bring it to the newest revision, and give the installation a secret.
 
     Safe to call from several processes at once: one does the work, the others wait.
 
+    :returns: a name of the database that no other has, and that is no secret.
     :raises SchemaTooNew: when the database has a revision that this version does not know.
     """
     database = Database(database_url)
     try:
         with _alone(database_url, database):
             _upgrade(database)
+        return hashlib.sha256(b"name\0" + installation_secret(database)).hexdigest()[:32]
     finally:
         database.close()
 

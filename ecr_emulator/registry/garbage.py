@@ -113,7 +113,8 @@ class Garbage:
             stale[0] + left,
             layer_count,
             unwanted[0] + len(strays),
-            stale[1] + unwanted[1] + sum(strays),
+            # PostgreSQL adds up to a type that is no whole number.
+            int(stale[1]) + int(unwanted[1]) + sum(strays),
         )
 
     def job_functions(self) -> dict[str, JobFunction]:

@@ -450,6 +450,7 @@ _idle_apps: list[App] = []
 _FILES = {
     "blobs",
     "clock",
+    "owner",
     "uploads",
     *(f"registry.sqlite3{ending}" for ending in ("", "-wal", "-shm", ".write.lock")),
 }
