@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from sqlalchemy import JSON, Boolean, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import JSON, Boolean, Column, ForeignKey, Integer, String, Table
 
 from ecr_emulator.db.schema import Name, RowId, UtcTime, metadata
 
-#: The log of events, the newest with the highest id.
+#: The log of events, the newest with the highest id. It has no other index: every change writes to
+#: it, and it is kept short.
 events = Table(
     "events",
     metadata,
@@ -17,7 +18,6 @@ events = Table(
     Column("detail_type", String, nullable=False),
     #: The whole event as EventBridge has it.
     Column("body", JSON, nullable=False),
-    Index(None, "account", "region", "id"),
     sqlite_autoincrement=True,
 )
 

@@ -25,6 +25,7 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     UniqueConstraint,
+    column,
 )
 from sqlalchemy.engine import Dialect
 
@@ -55,6 +56,8 @@ def utc_time(microseconds: int) -> datetime:
 #: Its tables say ``sqlite_autoincrement`` too: SQLite would give the id of the last row anew
 #: once that row is gone, to whom a listing's position or a job still means the old one.
 RowId = BigInteger().with_variant(Integer, "sqlite")
+#: A table with another primary key says ``sqlite_with_rowid=False``: its rows are then kept in the
+#: key's own tree, and each writes a page less.
 #: Names compare and sort by code point everywhere (the OCI tag list is in that order).
 Name = String().with_variant(String(collation="C"), "postgresql")
 
@@ -139,6 +142,7 @@ layers = Table(
     owner("repositories", primary_key=True),
     Column("digest", Name, ForeignKey("blobs.digest"), primary_key=True, index=True),
     Column("linked_at", UtcTime, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 uploads = Table(
@@ -177,7 +181,14 @@ images = Table(
     Column("last_archived_at", UtcTime),
     Column("last_activated_at", UtcTime),
     UniqueConstraint("repository_id", "digest"),
-    Index(None, "repository_id", "subject_digest"),
+    # Most images have no subject: they are not in it.
+    Index(
+        None,
+        "repository_id",
+        "subject_digest",
+        sqlite_where=column("subject_digest").is_not(None),
+        postgresql_where=column("subject_digest").is_not(None),
+    ),
     # A page of a repository's images, in the order of their pushes.
     Index(None, "repository_id", "id"),
     sqlite_autoincrement=True,
@@ -201,6 +212,7 @@ image_tags = Table(
     #: When the upstream registry was last asked what the tag names there; null for a tag that
     #: is no cached one.
     Column("upstream_checked_at", UtcTime),
+    sqlite_with_rowid=False,
 )
 
 #: The blobs that an image's manifest names: its configuration and its layers.
@@ -210,6 +222,7 @@ image_layers = Table(
     owner("images", primary_key=True),
     Column("digest", Name, primary_key=True, index=True),
     Column("media_type", String, nullable=False),
+    sqlite_with_rowid=False,
 )
 
 #: The images that an index lists.
@@ -218,4 +231,5 @@ image_children = Table(
     metadata,
     owner("images", primary_key=True),
     Column("digest", Name, primary_key=True, index=True),
+    sqlite_with_rowid=False,
 )

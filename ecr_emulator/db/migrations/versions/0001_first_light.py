@@ -169,11 +169,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_events")),
         sqlite_autoincrement=True,
     )
-    with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.create_index(
-            batch_op.f("ix_events_account_region_id"), ["account", "region", "id"], unique=False
-        )
-
     op.create_table(
         "identities",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -609,6 +604,8 @@ def upgrade() -> None:
             batch_op.f("ix_images_repository_id_subject_digest"),
             ["repository_id", "subject_digest"],
             unique=False,
+            sqlite_where=sa.text("subject_digest IS NOT NULL"),
+            postgresql_where=sa.text("subject_digest IS NOT NULL"),
         )
 
     op.create_table(
@@ -630,6 +627,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("repository_id", "digest", name=op.f("pk_layers")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("layers", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_layers_digest"), ["digest"], unique=False)
@@ -824,6 +822,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("image_id", "digest", name=op.f("pk_image_children")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("image_children", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_image_children_digest"), ["digest"], unique=False)
@@ -844,6 +843,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("image_id", "digest", name=op.f("pk_image_layers")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("image_layers", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_image_layers_digest"), ["digest"], unique=False)
@@ -954,6 +954,7 @@ def upgrade() -> None:
             ondelete="CASCADE",
         ),
         sa.PrimaryKeyConstraint("repository_id", "tag", name=op.f("pk_image_tags")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("image_tags", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_image_tags_image_id"), ["image_id"], unique=False)
@@ -1059,7 +1060,11 @@ def downgrade() -> None:
 
     op.drop_table("layers")
     with op.batch_alter_table("images", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_images_repository_id_subject_digest"))
+        batch_op.drop_index(
+            batch_op.f("ix_images_repository_id_subject_digest"),
+            sqlite_where=sa.text("subject_digest IS NOT NULL"),
+            postgresql_where=sa.text("subject_digest IS NOT NULL"),
+        )
         batch_op.drop_index(batch_op.f("ix_images_repository_id_id"))
 
     op.drop_table("images")
@@ -1093,9 +1098,6 @@ def downgrade() -> None:
     op.drop_table("jobs")
     op.drop_table("installation")
     op.drop_table("identities")
-    with op.batch_alter_table("events", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_events_account_region_id"))
-
     op.drop_table("events")
     op.drop_table("event_targets")
     op.drop_table("encryption_keys")
