@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import urllib3
-from botocore.exceptions import HTTPClientError
+from botocore.exceptions import EndpointConnectionError, HTTPClientError
 
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
@@ -36,7 +36,7 @@ LIFE = (0.1, 1.2)
 PATIENCE = 60.0
 
 #: What a client sees of a server that is killed.
-GONE = (urllib3.exceptions.HTTPError, HTTPClientError, OSError)
+GONE = (urllib3.exceptions.HTTPError, HTTPClientError, EndpointConnectionError, OSError)
 
 
 class Broken(AssertionError):
