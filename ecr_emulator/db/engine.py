@@ -33,6 +33,9 @@ from ecr_emulator.storage_failure import StorageFailure
 #: How long a writer waits for the writers before it, in milliseconds.
 BUSY_TIMEOUT_MS = 30_000
 
+#: The option of a held connection that is the driver's own.
+_DRIVER = "driver_connection"
+
 #: What SQLite says of the disk and of locks that are held too long. It raises the same exception
 #: for statements that are wrong; newer Pythons could tell them apart by a code.
 _SQLITE_TROUBLE = ("disk is full", "readonly database", "disk I/O", "unable to open", "is locked")
@@ -132,6 +135,9 @@ class Database:
         """
         connection = self._readers.connect()
         connection.begin()
+        if self._turn is not None:
+            # SQLite's never change; the way to it through SQLAlchemy costs as much as a look-up.
+            connection.execution_options(**{_DRIVER: driver_of(connection)})
         with self._all_held_lock:
             self._all_held.add(connection)
         return connection
@@ -151,7 +157,8 @@ class Database:
 
 def driver_of(connection: Connection) -> Any:
     """Return the driver's connection below one of SQLAlchemy's."""
-    return connection.connection.driver_connection
+    held = connection.get_execution_options().get(_DRIVER)
+    return connection.connection.driver_connection if held is None else held
 
 
 @contextmanager
@@ -194,7 +201,7 @@ def _as_storage_failure() -> Iterator[None]:
 def _make_engine(url: str) -> Engine:
     parsed = make_url(url)
     options: dict[str, Any] = {
-        "json_serializer": _compact_json,
+        "json_serializer": json.JSONEncoder(separators=(",", ":")).encode,
         # The rows that an INSERT made are counted too; PostgreSQL's count is lost without.
         "execution_options": {"preserve_rowcount": True},
     }
@@ -232,7 +239,3 @@ def _make_engine(url: str) -> Engine:
             connection.exec_driver_sql("BEGIN")
 
     return engine
-
-
-def _compact_json(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any, NoReturn
 
@@ -11,9 +12,13 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
-from ecr_emulator.db.schema import UtcTime, utc_time
+from ecr_emulator.db.schema import UtcTime, microseconds, utc_time
 
 Convert = Callable[[Any], Any]
+
+
+def _moment(value: datetime | None) -> int | None:
+    return None if value is None else microseconds(value)
 
 
 class Plan:
@@ -46,7 +51,11 @@ class Plan:
         self._lists = {name: expanded.parameter_expansion[name] for name in lists}
         self._in: dict[str, Convert] = {}
         for bound, name in compiled.bind_names.items():
-            convert = bound.type.dialect_impl(dialect).bind_processor(dialect)
+            convert = (
+                _moment
+                if isinstance(bound.type, UtcTime)
+                else bound.type.dialect_impl(dialect).bind_processor(dialect)
+            )
             if convert is not None:
                 self._in.update(dict.fromkeys(self._lists.get(name, (name,)), convert))
         self._constants = {

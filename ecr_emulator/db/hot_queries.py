@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, SelectBase
 
 from ecr_emulator.db.engine import Database, driver_of
 from ecr_emulator.db.hot_plans import Plan
@@ -26,7 +26,7 @@ class HotQuery:
     :param expanding: the name of the ``bindparam(…, expanding=True)``.
     """
 
-    def __init__(self, statement: Select[Any], *, expanding: str | None = None) -> None:
+    def __init__(self, statement: SelectBase, *, expanding: str | None = None) -> None:
         self._statement = statement
         self._expanding = expanding
         self._plans: dict[tuple[str, int], Plan] = {}

@@ -30,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.engine import Dialect
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -40,16 +41,21 @@ class UtcTime(TypeDecorator[datetime]):
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Turn an aware datetime into microseconds."""
-        return None if value is None else (value - _EPOCH) // timedelta(microseconds=1)
+        return None if value is None else microseconds(value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
         """Turn microseconds into an aware datetime."""
         return None if value is None else utc_time(value)
 
 
-def utc_time(microseconds: int) -> datetime:
-    """Return the aware UTC time so long after the epoch."""
-    return _EPOCH + timedelta(microseconds=microseconds)
+def microseconds(moment: datetime) -> int:
+    """Return how long after the epoch an aware time is."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def utc_time(since_epoch: int) -> datetime:
+    """Return the aware UTC time so many microseconds after the epoch."""
+    return _EPOCH + timedelta(0, 0, since_epoch)
 
 
 #: SQLite gives a 64-bit row id only to INTEGER PRIMARY KEY; elsewhere ids must be BIGINT.

@@ -63,7 +63,7 @@ class Event:
 
 def iso_time(moment: datetime) -> str:
     """Return an aware time in the form of events, in UTC and whole seconds."""
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(timezone.utc).isoformat(timespec="seconds")[:19] + "Z"
 
 
 def without_none(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,23 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, update
+from sqlalchemy import Connection, bindparam, literal_column, select, union_all, update
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.hot_queries import HotQuery
-from ecr_emulator.db.hot_writes import HotInsert, HotPut, HotWrite
+from ecr_emulator.db.hot_writes import HotPut
 from ecr_emulator.db.schema import (
-    blobs,
-    image_children,
-    image_layers,
     image_tags,
     images,
-    layers,
-    manifests,
 )
 from ecr_emulator.digests import algorithm_of, digest_bytes, is_digest
 from ecr_emulator.quotas import ServiceQuotas
@@ -32,13 +26,13 @@ from ecr_emulator.registry.errors import (
     ImageDigestDoesNotMatch,
     ImageTagAlreadyExists,
     InvalidParameter,
-    LayersNotFound,
     LimitExceeded,
-    ReferencedImagesNotFound,
+    RegistryError,
     RepositoryNotFound,
 )
 from ecr_emulator.registry.images import ACTIVE, Image, ImageId, check_tag, find_image
-from ecr_emulator.registry.manifests import Descriptor, Manifest, parse_manifest
+from ecr_emulator.registry.manifests import Manifest, parse_manifest
+from ecr_emulator.registry.new_images import store_image
 from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.repository import Repository, find_repository
 
@@ -49,11 +43,6 @@ SignHook = Callable[[Connection, Repository, Image, "str | None", "Permit | None
 #: Told of an image that went into the archive or came back, as it is since, in the transaction
 #: of that.
 StorageClassHook = Callable[[Connection, Repository, Image], None]
-
-#: Digests asked for in one statement; SQLite allows 32,766 parameters, older builds 999.
-_BATCH = 500
-#: What the column of an image's size holds at the most.
-_LARGEST_SIZE = (1 << 63) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,17 +107,36 @@ class ImagePush:
         """
         if tag is not None:
             check_tag(tag)
-        # Asked first, as a missing repository outweighs a bad manifest; and reading the
-        # manifest must not hold up other writers.
-        self._make_sure_of(key, name, permit)
-        actual = _digest(body, digest)
-        manifest = parse_manifest(body, media_type)
+        try:
+            # Read before the transaction, which holds up other writers.
+            actual = _digest(body, digest)
+            manifest = parse_manifest(body, media_type)
+        except RegistryError:
+            # A missing repository outweighs a bad manifest.
+            self._make_sure_of(key, name, permit)
+            raise
+        try:
+            return self._put(key, name, manifest, actual, body, tag, permit)
+        except RepositoryNotFound:
+            self._make_sure_of(key, name, permit)
+        return self._put(key, name, manifest, actual, body, tag, permit)
+
+    def _put(
+        self,
+        key: RegistryKey,
+        name: str,
+        manifest: Manifest,
+        digest: str,
+        body: bytes,
+        tag: str | None,
+        permit: Permit | None,
+    ) -> PushedImage:
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
             if repository.kms_key is not None:
                 check_enabled(connection, repository.kms_key)
             return self.put_in(
-                connection, repository, manifest, actual, body, tag=tag, permit=permit
+                connection, repository, manifest, digest, body, tag=tag, permit=permit
             )
 
     def put_in(
@@ -151,8 +159,8 @@ class ImagePush:
             is set going: :meth:`announce` does that when all has come.
         :param permit: of the one who pushes; ``None`` for ECR itself.
         """
-        existing = find_image(connection, repository, ImageId(digest=digest))
-        self._check_tag_is_free(connection, repository, tag, existing, digest)
+        existing, tagged = _find_both(connection, repository, digest, tag)
+        _check_tag_is_free(repository, tag, existing, tagged, digest)
         self._check_quotas(connection, repository, tag, existing)
         now = self._clock.now()
         image = existing or store_image(
@@ -214,37 +222,48 @@ class ImagePush:
         elif tag is not None and _has_tags(connection, existing, quotas.tags_per_image):
             raise LimitExceeded.of_tags(tag, name, account, quotas.tags_per_image)
 
-    @staticmethod
-    def _check_tag_is_free(
-        connection: Connection,
-        repository: Repository,
-        tag: str | None,
-        existing: Image | None,
-        digest: str,
-    ) -> None:
-        name, account = repository.name, repository.key.account
-        tagged = None if tag is None else find_image(connection, repository, ImageId(tag=tag))
-        immutable = tag is not None and repository.tag_mutability.is_immutable(tag)
-        if existing is not None and (tag is None or tagged == existing):
-            if existing.status != ACTIVE:
-                # The push restores it, and moves no tag.
-                return
-            raise ImageAlreadyExists(
-                digest,
-                tag,
-                name,
-                account,
-                tag_is_immutable=immutable,
-                subject=existing.subject_digest,
-            )
-        if tagged is not None and immutable:
-            raise ImageTagAlreadyExists(tag, name)
+
+def _check_tag_is_free(
+    repository: Repository,
+    tag: str | None,
+    existing: Image | None,
+    tagged: Image | None,
+    digest: str,
+) -> None:
+    name, account = repository.name, repository.key.account
+    immutable = tag is not None and repository.tag_mutability.is_immutable(tag)
+    if existing is not None and (tag is None or tagged == existing):
+        if existing.status != ACTIVE:
+            # The push restores it, and moves no tag.
+            return
+        raise ImageAlreadyExists(
+            digest,
+            tag,
+            name,
+            account,
+            tag_is_immutable=immutable,
+            subject=existing.subject_digest,
+        )
+    if tagged is not None and immutable:
+        raise ImageTagAlreadyExists(tag, name)
 
 
-_INSERT_IMAGE, _INSERT_MANIFEST = HotInsert(images), HotWrite(manifests.insert())
-_INSERT_LAYER, _INSERT_CHILD = HotWrite(image_layers.insert()), HotWrite(image_children.insert())
 _PUT_TAG = HotPut(image_tags)
-_IDS = select(images.c.id).where(images.c.repository_id == bindparam("repository_id"))
+_OF_REPOSITORY = images.c.repository_id == bindparam("repository_id")
+_BY_DIGEST_OR_TAG = HotQuery(
+    union_all(
+        select(images, literal_column("0").label("is_tagged")).where(
+            _OF_REPOSITORY, images.c.digest == bindparam("digest")
+        ),
+        select(images, literal_column("1")).where(
+            _OF_REPOSITORY,
+            image_tags.c.repository_id == bindparam("repository_id"),
+            image_tags.c.tag == bindparam("tag"),
+            image_tags.c.image_id == images.c.id,
+        ),
+    )
+)
+_IDS = select(images.c.id).where(_OF_REPOSITORY)
 #: Two looks into an index, where counting takes as long as there are images.
 _SPREAD = HotQuery(
     select(
@@ -259,15 +278,22 @@ _NTH_TAG = HotQuery(
     .offset(bindparam("number"))
     .limit(1)
 )
-_LAYER_SIZES = HotQuery(
-    select(blobs.c.digest, blobs.c.size)
-    .join(layers, layers.c.digest == blobs.c.digest)
-    .where(
-        layers.c.repository_id == bindparam("repository_id"),
-        layers.c.digest.in_(bindparam("digests", expanding=True)),
-    ),
-    expanding="digests",
-)
+
+
+def _find_both(
+    connection: Connection, repository: Repository, digest: str, tag: str | None
+) -> tuple[Image | None, Image | None]:
+    """Return the image of a digest and the one that a tag names now."""
+    if tag is None:
+        return find_image(connection, repository, ImageId(digest=digest)), None
+    existing = tagged = None
+    parameters = {"repository_id": repository.id, "digest": digest, "tag": tag}
+    for row in _BY_DIGEST_OR_TAG.all(connection, parameters):
+        if row[-1]:
+            tagged = Image.from_row(row)
+        else:
+            existing = Image.from_row(row)
+    return existing, tagged
 
 
 def _has_images(connection: Connection, repository: Repository, number: int) -> bool:
@@ -283,59 +309,6 @@ def _has_tags(connection: Connection, image: Image, number: int) -> bool:
     """Tell whether an image has *number* tags or more."""
     parameters = {"image_id": image.id, "number": number - 1}
     return number < 1 or _NTH_TAG.first(connection, parameters) is not None
-
-
-def store_image(
-    connection: Connection,
-    repository: Repository,
-    manifest: Manifest,
-    digest: str,
-    body: bytes,
-    now: datetime,
-    *,
-    partial: bool = False,
-) -> Image:
-    """Store an image that *repository* does not have, untagged, and return it.
-
-    :param manifest: what *body* says.
-    :param partial: whether the repository may lack what it names, which is yet to come.
-    :raises LayersNotFound, ReferencedImagesNotFound: the repository lacks what it names.
-    """
-    size = (
-        _size_of_index(connection, repository, manifest, partial=partial)
-        if manifest.is_index
-        else _stated_size(manifest)
-        if partial
-        else _size_of_image(connection, repository, manifest)
-    )
-    values: dict[str, Any] = {
-        "repository_id": repository.id,
-        "digest": digest,
-        "media_type": manifest.media_type,
-        "artifact_media_type": manifest.artifact_media_type,
-        "size": size,
-        "manifest_size": len(body),
-        "pushed_at": now,
-        "subject_digest": manifest.subject,
-        "status": ACTIVE,
-        "last_pulled_at": None,
-        "last_archived_at": None,
-        "last_activated_at": None,
-    }
-    image = Image(_INSERT_IMAGE.run(connection, values), **values)
-    _INSERT_MANIFEST.run(connection, {"image_id": image.id, "body": body})
-    _INSERT_LAYER.run_many(
-        connection,
-        [
-            {"image_id": image.id, "digest": layer.digest, "media_type": layer.media_type}
-            for layer in manifest.layers
-        ],
-    )
-    _INSERT_CHILD.run_many(
-        connection,
-        [{"image_id": image.id, "digest": child.digest} for child in manifest.children],
-    )
-    return image
 
 
 def activate(connection: Connection, image: Image, now: datetime) -> Image:
@@ -358,45 +331,3 @@ def _digest(body: bytes, stated: str | None) -> str:
     if actual != stated:
         raise ImageDigestDoesNotMatch(stated, actual)
     return actual
-
-
-def _size_of_image(connection: Connection, repository: Repository, manifest: Manifest) -> int:
-    """Return the bytes of configuration and layers; every one must be in the repository."""
-    sizes: dict[str, int] = {}
-    for batch in _batches(manifest.layers):
-        parameters = {"repository_id": repository.id, "digests": batch}
-        sizes.update(_LAYER_SIZES.all(connection, parameters))
-    missing = [layer.digest for layer in manifest.layers if layer.digest not in sizes]
-    if missing:
-        raise LayersNotFound.for_image(missing, repository.name, repository.key.account)
-    return sum(sizes.values())
-
-
-def _stated_size(manifest: Manifest) -> int:
-    """Return the bytes of configuration and layers as the manifest itself has them."""
-    sizes = {layer.digest: layer.size for layer in manifest.layers}
-    return min(sum(sizes.values()), _LARGEST_SIZE)
-
-
-def _size_of_index(
-    connection: Connection, repository: Repository, manifest: Manifest, *, partial: bool
-) -> int:
-    """Return the size of the largest child (API reference ``ImageDetail``).
-
-    All must be there, unless it is *partial*.
-    """
-    sizes: dict[str, int] = {}
-    for batch in _batches(manifest.children):
-        query = select(images.c.digest, images.c.size).where(
-            images.c.repository_id == repository.id, images.c.digest.in_(batch)
-        )
-        sizes.update((row[0], row[1]) for row in connection.execute(query))
-    missing = [child.digest for child in manifest.children if child.digest not in sizes]
-    if missing and not partial:
-        raise ReferencedImagesNotFound(missing, repository.name, repository.key.account)
-    return max(sizes.values(), default=0)
-
-
-def _batches(descriptors: tuple[Descriptor, ...]) -> list[list[str]]:
-    digests = [descriptor.digest for descriptor in descriptors]
-    return [digests[start : start + _BATCH] for start in range(0, len(digests), _BATCH)]

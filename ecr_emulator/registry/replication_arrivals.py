@@ -20,9 +20,9 @@ from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.creation_templates import REPLICATION, create_from_template
 from ecr_emulator.registry.errors import ImageDigestDoesNotMatch, RepositoryNotFound
 from ecr_emulator.registry.image_deletes import indexes_listing, remove_tag
-from ecr_emulator.registry.image_push import store_image
 from ecr_emulator.registry.images import ImageId, find_image
 from ecr_emulator.registry.manifests import parse_manifest
+from ecr_emulator.registry.new_images import store_image
 from ecr_emulator.registry.replication_access import (
     CREATE_REPOSITORY,
     REPLICATE_IMAGE,
