@@ -71,7 +71,11 @@ def _compile(shapes: Mapping[str, Any], name: str, outer: tuple[str, ...]) -> Wr
 
 
 def _structure_writer(shape: str, members: Mapping[str, Writer]) -> Writer:
-    labelled = {name: (f"{_quote(name)}:", writer) for name, writer in members.items()}
+    labelled = {
+        # Most members are strings: what quotes them knows a string itself.
+        name: (f"{_quote(name)}:", _quote if writer is _write_string else writer)
+        for name, writer in members.items()
+    }
 
     def write(value: Any) -> str:
         if not isinstance(value, dict):
@@ -82,7 +86,12 @@ def _structure_writer(shape: str, members: Mapping[str, Writer]) -> Writer:
                 if name not in labelled:
                     raise TypeError(f"{shape} has no member {name!r}")
                 label, writer = labelled[name]
-                written.append(label + writer(item))
+                try:
+                    written.append(label + writer(item))
+                except TypeError:
+                    if writer is _quote:
+                        raise _wrong(item, "a string") from None
+                    raise
         return f"{{{','.join(written)}}}"
 
     return write

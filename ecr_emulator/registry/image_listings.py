@@ -12,11 +12,22 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, Select, bindparam, exists, or_, select
+from sqlalchemy import (
+    Connection,
+    Integer,
+    Select,
+    bindparam,
+    exists,
+    func,
+    or_,
+    select,
+    type_coerce,
+)
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.hot_queries import HotQuery
+from ecr_emulator.db.scanning_tables import image_scans
 from ecr_emulator.db.schema import image_tags, images
 from ecr_emulator.registry.images import (
     ACTIVE,
@@ -25,7 +36,6 @@ from ecr_emulator.registry.images import (
     ImageId,
     TaggedImage,
     status_is,
-    with_tags,
 )
 from ecr_emulator.registry.repository import Repository, find_repository
 
@@ -112,10 +122,13 @@ class ImageListings:
             repository = find_repository(connection, key, name)
             last = _end(connection, repository, image_filter, after + 1)
             parameters = _parameters(repository, after + 1, last, limit)
-            found = [Image.from_row(row) for row in query.all(connection, parameters)]
-            if len(found) > limit:
-                last = found[limit - 1].id
-            return with_tags(connection, found[:limit]), last
+            rows = query.all(connection, parameters)
+        found = [
+            TaggedImage(Image.from_row(row), _tags(row[-2]), bool(row[-1])) for row in rows[:limit]
+        ]
+        if len(rows) > limit:
+            last = found[-1].image.id
+        return found, last
 
 
 _OF_REPOSITORY = (
@@ -125,6 +138,20 @@ _OF_REPOSITORY = (
 _NTH = HotQuery(
     select(images.c.id).where(*_OF_REPOSITORY).order_by(images.c.id).offset(MOST_SEEN - 1).limit(1)
 )
+
+
+#: The tags of an image in one text; no tag has a blank in it.
+_TAGS = (
+    select(func.aggregate_strings(image_tags.c.tag, " "))
+    .where(image_tags.c.image_id == images.c.id)
+    .scalar_subquery()
+)
+#: As the database has it: a number or a truth value.
+_WAS_SCANNED = type_coerce(exists().where(image_scans.c.image_id == images.c.id), Integer)
+
+
+def _tags(text: str | None) -> tuple[str, ...]:
+    return () if text is None else tuple(sorted(text.split(" ")))
 
 
 # Compiled once each: there are few filters.
@@ -149,7 +176,7 @@ def _listing(image_filter: ImageFilter, *, goes_on: bool) -> HotQuery:
 @lru_cache(maxsize=64)
 def _page(image_filter: ImageFilter) -> HotQuery:
     """Return the query of :meth:`ImageListings.page`."""
-    query = select(images).order_by(images.c.id)
+    query = select(images, _TAGS, _WAS_SCANNED).order_by(images.c.id)
     if image_filter.tag_status != _ANY:
         tagged = exists().where(image_tags.c.image_id == images.c.id)
         query = query.where(tagged if image_filter.tag_status == _TAGGED else ~tagged)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, bindparam, literal_column, select, union_all, update
@@ -316,7 +316,7 @@ def activate(connection: Connection, image: Image, now: datetime) -> Image:
     connection.execute(
         update(images).where(images.c.id == image.id).values(status=ACTIVE, last_activated_at=now)
     )
-    return replace(image, status=ACTIVE, last_activated_at=now)
+    return image._replace(status=ACTIVE, last_activated_at=now)
 
 
 def _digest(body: bytes, stated: str | None) -> str:

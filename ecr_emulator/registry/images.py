@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, bindparam, select
 
@@ -38,9 +38,11 @@ class ImageId:
     tag: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Image:
-    """An image, an index or another artifact as it is stored; sizes are in bytes."""
+class Image(NamedTuple):
+    """An image, an index or another artifact as it is stored; sizes are in bytes.
+
+    A tuple, as a listing makes a thousand of them from rows.
+    """
 
     id: int
     repository_id: int
@@ -59,15 +61,18 @@ class Image:
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Image:
         """Build an image from a row of its table."""
-        return cls(*row[: len(cls.__slots__)])
+        return cls._make(row[: len(cls._fields)])
 
 
-@dataclass(frozen=True, slots=True)
-class TaggedImage:
-    """An image with its tags, in their order."""
+class TaggedImage(NamedTuple):
+    """An image with its tags, in their order.
+
+    :ivar may_be_scanned: whether it was ever scanned, as far as was looked.
+    """
 
     image: Image
     tags: tuple[str, ...]
+    may_be_scanned: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ be archived and only an archived one restored was observed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import Connection, update
@@ -108,7 +107,7 @@ class StorageClasses:
             .values(status=ARCHIVED, last_archived_at=now)
         )
         queue_referrers(connection, repository, [image.digest], TRANSITION, now)
-        self._tell(connection, repository, replace(image, status=ARCHIVED, last_archived_at=now))
+        self._tell(connection, repository, image._replace(status=ARCHIVED, last_archived_at=now))
 
     def _tell(self, connection: Connection, repository: Repository, image: Image) -> None:
         for hook in self._on_change:

@@ -103,7 +103,8 @@ def describe_images(context: EcrContext, params: Params) -> dict[str, Any]:
     """Describe the images named, or all of them, a page at a time."""
     found, next_token = find_images(context, params)
     key, name = context.key(params), params["repositoryName"]
-    scans = context.registry.scans.reports(key, name, [item.image for item in found])
+    may_be_scanned = [item.image for item in found if item.may_be_scanned]
+    scans = context.registry.scans.reports(key, name, may_be_scanned)
     return {
         "imageDetails": [_detail(key, name, item, scans.get(item.image.id)) for item in found],
         "nextToken": next_token,
