@@ -181,7 +181,7 @@ def create_from_template(
     repository = find_repository(connection, key, name, for_update=True)
     if is_new:
         quota = quotas.of(key).repositories_per_registry
-        if has_more_repositories_than(connection, key, quota):
+        if has_more_repositories_than(connection, key, quota, newest=repository.id):
             raise LimitExceeded.of_repositories(key.account, quota)
         add_tags(connection, repository.id, template.tags)
         if template.lifecycle_policy:

@@ -41,7 +41,6 @@ class Encryption:
 
 
 _INSERT = HotInsert(repositories)
-_NEWEST = HotQuery(select(repositories.c.id).order_by(repositories.c.id.desc()).limit(1))
 _NTH = HotQuery(
     select(repositories.c.id)
     .where(
@@ -87,11 +86,12 @@ class Repositories:
         if len(tags) > TAGS_PER_REPOSITORY:
             raise TooManyTags(name, TAGS_PER_REPOSITORY)
         kms_key = effective_kms_key(key, encryption)
+        created_at = self._clock.now()
         values = {
             "account": key.account,
             "region": key.region,
             "name": name,
-            "created_at": self._clock.now(),
+            "created_at": created_at,
             "tag_mutability": tag_mutability.mode,
             "tag_mutability_filters": list(tag_mutability.filters),
             "scan_on_push": scan_on_push,
@@ -102,13 +102,23 @@ class Repositories:
             with self._database.write() as connection:
                 if kms_key is not None:
                     check_enabled(connection, kms_key)
-                _INSERT.run(connection, values)
+                repository_id = _INSERT.run(connection, values)
                 # Counted after the insert, so that an existing repository is named first.
                 quota = self._quotas.of(key).repositories_per_registry
-                if has_more_repositories_than(connection, key, quota):
+                if has_more_repositories_than(connection, key, quota, newest=repository_id):
                     raise LimitExceeded.of_repositories(key.account, quota)
-                repository = find_repository(connection, key, name)
-                add_tags(connection, repository.id, tags)
+                repository = Repository(
+                    id=repository_id,
+                    key=key,
+                    name=name,
+                    created_at=created_at,
+                    tag_mutability=tag_mutability,
+                    scan_on_push=scan_on_push,
+                    encryption_type=encryption.type,
+                    kms_key=kms_key,
+                    policy_text=None,
+                )
+                add_tags(connection, repository_id, tags)
                 if then is not None:
                     then(connection, repository)
         except IntegrityError:
@@ -187,11 +197,15 @@ class Repositories:
             return find_repository(connection, key, name)
 
 
-def has_more_repositories_than(connection: Connection, key: RegistryKey, number: int) -> bool:
-    """Tell whether a registry has more than *number* repositories."""
-    newest = _NEWEST.first(connection, {})
-    if newest is None or newest[0] <= number:
-        # There are not so many in all registries together: no need to count.
+def has_more_repositories_than(
+    connection: Connection, key: RegistryKey, number: int, *, newest: int
+) -> bool:
+    """Tell whether a registry has more than *number* repositories.
+
+    :param newest: the row id of one that was made just now.
+    """
+    if newest <= number:
+        # There were not so many in all registries together: no need to count.
         return False
     parameters = {"account": key.account, "region": key.region, "number": number}
     return _NTH.first(connection, parameters) is not None

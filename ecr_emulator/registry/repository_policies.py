@@ -18,13 +18,21 @@ from ecr_emulator.db.schema import repositories
 from ecr_emulator.policy.documents import InvalidPolicy, PolicyDocument, parse_policy
 from ecr_emulator.policy.rendering import render_policy
 from ecr_emulator.policy.repository_policy import locks_out, validate_repository_policy
-from ecr_emulator.registry.errors import InvalidParameter, RepositoryPolicyNotFound
+from ecr_emulator.registry.errors import (
+    InvalidParameter,
+    RepositoryNotFound,
+    RepositoryPolicyNotFound,
+)
 from ecr_emulator.registry.repository import Repository, find_repository
 
 _MEMBER = "PolicyText"
 _STORE = HotWrite(
     update(repositories)
-    .where(repositories.c.id == bindparam("repository_id"))
+    .where(
+        repositories.c.account == bindparam("of_account"),
+        repositories.c.region == bindparam("of_region"),
+        repositories.c.name == bindparam("of_name"),
+    )
     .values(policy_text=bindparam("text"))
 )
 
@@ -69,17 +77,17 @@ class RepositoryPolicies:
             policy, rendered = self._read(text, key.is_public, key.partition)
         except InvalidPolicy:
             raise InvalidParameter.at(_MEMBER, "Invalid repository policy provided") from None
+        action, arn = f"{key.service}:SetRepositoryPolicy", key.repository_arn(name)
+        if not force and locks_out(policy, caller_arn, action, repository_arn=arn):
+            find_repository(self._database, key, name)
+            # Likeliest: no source shows ECR's text for a policy that locks the caller out.
+            raise InvalidParameter.at(
+                _MEMBER,
+                "The policy would prevent you from setting the repository policy in the "
+                "future. Use the force flag to set it anyway.",
+            )
         with self._database.write() as connection:
-            repository = find_repository(connection, key, name, for_update=True)
-            action = f"{key.service}:SetRepositoryPolicy"
-            if not force and locks_out(policy, caller_arn, action, repository_arn=repository.arn):
-                # Likeliest: no source shows ECR's text for a policy that locks the caller out.
-                raise InvalidParameter.at(
-                    _MEMBER,
-                    "The policy would prevent you from setting the repository policy in the "
-                    "future. Use the force flag to set it anyway.",
-                )
-            _store(connection, repository, rendered)
+            _store(connection, key, name, rendered)
         return rendered
 
     def _read_policy(
@@ -101,7 +109,7 @@ class RepositoryPolicies:
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
             text = _text(repository)
-            _store(connection, repository, None)
+            _store(connection, key, name, None)
         return text
 
 
@@ -111,5 +119,7 @@ def _text(repository: Repository) -> str:
     return repository.policy_text
 
 
-def _store(connection: Connection, repository: Repository, text: str | None) -> None:
-    _STORE.run(connection, {"repository_id": repository.id, "text": text})
+def _store(connection: Connection, key: RegistryKey, name: str, text: str | None) -> None:
+    where = {"of_account": key.account, "of_region": key.region, "of_name": name}
+    if not _STORE.run(connection, {**where, "text": text}):
+        raise RepositoryNotFound(name, key.account)
