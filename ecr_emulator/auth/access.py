@@ -129,10 +129,7 @@ class Access:
             # Nothing but what denies it in a policy of the resource, or the policy of the way
             # there, limits a root user in its own account: the answer, without asking.
             return
-        question = self._question(principal, action, key, repository, origin, keys, texts)
-        decision = evaluate(question.request, question.policies)
-        if not decision.allowed:
-            raise AccessDenied(decision.message(question.request))
+        _require(self._question(principal, action, key, repository, origin, keys, texts))
 
     def explain(
         self,
@@ -146,12 +143,8 @@ class Access:
     ) -> tuple[Decision, tuple[Finding, ...]]:
         """Return the decision on a request, and how each statement met it."""
         texts = self._resource_texts(key, repository)
-        question = self._question(
-            principal, action, key, repository, origin or Origin(), keys, texts
-        )
-        return (
-            evaluate(question.request, question.policies),
-            explain(question.request, question.policies),
+        return _explained(
+            self._question(principal, action, key, repository, origin or Origin(), keys, texts)
         )
 
     def check_resource(
@@ -171,10 +164,7 @@ class Access:
         """
         if principal.arn.endswith(":root") and principal.session is None:
             return
-        question = self._elsewhere(principal, action, resource, origin or Origin(), keys)
-        decision = evaluate(question.request, question.policies)
-        if not decision.allowed:
-            raise AccessDenied(decision.message(question.request))
+        _require(self._elsewhere(principal, action, resource, origin or Origin(), keys))
 
     def explain_resource(
         self,
@@ -186,11 +176,7 @@ class Access:
         keys: Mapping[str, Value] | None = None,
     ) -> tuple[Decision, tuple[Finding, ...]]:
         """Return what :meth:`check_resource` decides, and how each statement met it."""
-        question = self._elsewhere(principal, action, resource, origin or Origin(), keys)
-        return (
-            evaluate(question.request, question.policies),
-            explain(question.request, question.policies),
-        )
+        return _explained(self._elsewhere(principal, action, resource, origin or Origin(), keys))
 
     def _elsewhere(
         self,
@@ -255,9 +241,7 @@ class Access:
             session=self._session_policies(principal),
             trust=NamedPolicy(role.name, parsed(role.trust_policy)),
         )
-        decision = evaluate(request, policies)
-        if not decision.allowed:
-            raise AccessDenied(decision.message(request))
+        _require(Question(request, policies))
 
     @staticmethod
     def _session_policies(principal: Principal) -> tuple[NamedPolicy, ...]:
@@ -376,6 +360,23 @@ def resource_of(action: str, key: RegistryKey, repository: str | None) -> str:
     if known is None or known.resource is not ResourceType.REPOSITORY:
         return "*"
     return key.repository_arn(repository or "*")
+
+
+def _require(question: Question) -> None:
+    """Refuse what is not allowed.
+
+    :raises AccessDenied: with AWS's text.
+    """
+    decision = evaluate(question.request, question.policies)
+    if not decision.allowed:
+        raise AccessDenied(decision.message(question.request))
+
+
+def _explained(question: Question) -> tuple[Decision, tuple[Finding, ...]]:
+    return (
+        evaluate(question.request, question.policies),
+        explain(question.request, question.policies),
+    )
 
 
 def _requester(principal: Principal) -> Requester:

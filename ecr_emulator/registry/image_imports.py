@@ -143,16 +143,8 @@ class ImageImports:
             failure = _image_failure(error)
             code = failure.failure_code or failure.code.removesuffix("Exception")
             with self._database.write() as connection:
-                self._on_sync(
-                    connection,
-                    key,
-                    name,
-                    prefix=source.rule.prefix,
-                    upstream_url=source.rule.upstream_url,
-                    tag=image_id.tag,
-                    digest=image_id.digest,
-                    failure=(code, failure.message),
-                )
+                told = (code, failure.message)
+                self._tell(connection, key, name, source, image_id, failure=told)
             raise failure from None
 
     def upstream(self, key: RegistryKey, source: Source) -> UpstreamRepository:
@@ -215,15 +207,29 @@ class ImageImports:
                 self.announce_whole(connection, repository, pushed.image.digest)
             if tag is not None:
                 mark_checked(connection, repository, tag, now)
-            self._on_sync(
-                connection,
-                key,
-                name,
-                prefix=source.rule.prefix,
-                upstream_url=source.rule.upstream_url,
-                tag=tag,
-                digest=pulled.digest,
-            )
+            self._tell(connection, key, name, source, ImageId(pulled.digest, tag))
+
+    def _tell(
+        self,
+        connection: Connection,
+        key: RegistryKey,
+        name: str,
+        source: Source,
+        image_id: ImageId,
+        *,
+        failure: tuple[str, str] | None = None,
+    ) -> None:
+        """Tell that an image of *source* was fetched, or why it could not be."""
+        self._on_sync(
+            connection,
+            key,
+            name,
+            prefix=source.rule.prefix,
+            upstream_url=source.rule.upstream_url,
+            tag=image_id.tag,
+            digest=image_id.digest,
+            failure=failure,
+        )
 
     def announce_whole(self, connection: Connection, repository: Repository, digest: str) -> None:
         """Set going what waited for *digest* to come (see :mod:`.partial_images`).

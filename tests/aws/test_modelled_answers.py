@@ -21,6 +21,7 @@ from tests.support.app import ACCOUNT, REGION, App, app, ecr, oci
 from tests.support.images import make_image
 from tests.support.prepared import ELSEWHERE, LIFECYCLE, Prepared
 from tests.support.proofs import SERVED
+from tests.support.public import push_layers
 
 __all__ = ["app", "ecr", "oci"]
 
@@ -239,18 +240,7 @@ def test_a_public_image_put_with_its_manifest_alone(app: App) -> None:
     public = app.ecr(service="ecr-public")
     public.create_repository(repositoryName="app")
     image = make_image(1, 100)
-    for blob in image.blobs:
-        upload = public.initiate_layer_upload(repositoryName="app")["uploadId"]
-        public.upload_layer_part(
-            repositoryName="app",
-            uploadId=upload,
-            partFirstByte=0,
-            partLastByte=len(blob.data) - 1,
-            layerPartBlob=blob.data,
-        )
-        public.complete_layer_upload(
-            repositoryName="app", uploadId=upload, layerDigests=[blob.digest]
-        )
+    push_layers(public, "app", image)
     answer = public.put_image(repositoryName="app", imageManifest=image.manifest.data.decode())
     assert answer["image"]["imageId"] == {"imageDigest": image.manifest.digest}
 

@@ -24,6 +24,7 @@ from tests.support.images import (
     make_image,
     make_index,
 )
+from tests.support.public import push_layers
 from tests.support.rootfs import debian, image_of
 
 ELSEWHERE = "eu-west-1"
@@ -410,18 +411,7 @@ def test_public_registries_are_silent(app: App) -> None:
     public = app.ecr(service="ecr-public")
     public.create_repository(repositoryName="app")
     image = make_image(1, 100)
-    for blob in image.blobs:
-        upload = public.initiate_layer_upload(repositoryName="app")["uploadId"]
-        public.upload_layer_part(
-            repositoryName="app",
-            uploadId=upload,
-            partFirstByte=0,
-            partLastByte=len(blob.data) - 1,
-            layerPartBlob=blob.data,
-        )
-        public.complete_layer_upload(
-            repositoryName="app", uploadId=upload, layerDigests=[blob.digest]
-        )
+    push_layers(public, "app", image)
     public.put_image(
         repositoryName="app", imageManifest=image.manifest.data.decode(), imageTag="v1"
     )

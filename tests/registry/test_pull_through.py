@@ -65,16 +65,6 @@ def app(tmp_path: Path, upstream: FakeUpstream, secrets: Path) -> Iterator[App]:
 
 
 @pytest.fixture
-def ecr(app: App) -> Any:
-    return app.ecr()
-
-
-@pytest.fixture
-def oci(app: App) -> OciCaller:
-    return app.oci()
-
-
-@pytest.fixture
 def image(upstream: FakeUpstream) -> Image:
     """An image that the upstream has as ``team/app:1``."""
     made = make_image(size=100_000)

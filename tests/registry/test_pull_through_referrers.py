@@ -42,16 +42,6 @@ def app(tmp_path: Path, upstream: FakeUpstream) -> Iterator[App]:
 
 
 @pytest.fixture
-def ecr(app: App) -> Any:
-    return app.ecr()
-
-
-@pytest.fixture
-def oci(app: App) -> OciCaller:
-    return app.oci()
-
-
-@pytest.fixture
 def image(upstream: FakeUpstream, oci: OciCaller) -> Image:
     """An image of the upstream's that is cached, with one referrer there that is not."""
     made = make_image()

@@ -9,6 +9,7 @@ from typing import Any
 from werkzeug.test import TestResponse
 
 from tests.support.app import ACCOUNT, App, OciCaller
+from tests.support.images import Image
 
 PUBLIC_HOST = "public.ecr.localhost:4566"
 CHALLENGE = f'Bearer realm="http://{PUBLIC_HOST}/token/",service="{PUBLIC_HOST}",scope="aws"'
@@ -37,6 +38,22 @@ def public_token(app: App, account: str = ACCOUNT) -> str:
     """Return an authorization token of ECR Public (``AWS:<password>`` in base64)."""
     client = app.ecr(account, service="ecr-public")
     return str(client.get_authorization_token()["authorizationData"]["authorizationToken"])
+
+
+def push_layers(client: Any, name: str, image: Image) -> None:
+    """Upload an image's blobs by the layer operations of a boto3 client of ECR Public."""
+    for blob in image.blobs:
+        upload = client.initiate_layer_upload(repositoryName=name)["uploadId"]
+        client.upload_layer_part(
+            repositoryName=name,
+            uploadId=upload,
+            partFirstByte=0,
+            partLastByte=len(blob.data) - 1,
+            layerPartBlob=blob.data,
+        )
+        client.complete_layer_upload(
+            repositoryName=name, uploadId=upload, layerDigests=[blob.digest]
+        )
 
 
 def anonymous(app: App) -> BearerCaller:
