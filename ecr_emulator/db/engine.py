@@ -14,11 +14,10 @@ tenth of what SQLAlchemy's pool and transactions do. What was committed is synce
 from __future__ import annotations
 
 import json
-import sqlite3
 import threading
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -26,19 +25,16 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
+from ecr_emulator.db.transactions import (
+    BUSY_TIMEOUT_MS,
+    DRIVER_OPTION,
+    ReadTransaction,
+    WriteTransaction,
+    check_storage,
+    driver_of,
+)
 from ecr_emulator.db.turns import Turn
 from ecr_emulator.db.write_ahead_log import WriteAheadLog
-from ecr_emulator.storage_failure import StorageFailure
-
-#: How long a writer waits for the writers before it, in milliseconds.
-BUSY_TIMEOUT_MS = 30_000
-
-#: The option of a held connection that is the driver's own.
-_DRIVER = "driver_connection"
-
-#: What SQLite says of the disk and of locks that are held too long. It raises the same exception
-#: for statements that are wrong; newer Pythons could tell them apart by a code.
-_SQLITE_TROUBLE = ("disk is full", "readonly database", "disk I/O", "unable to open", "is locked")
 
 
 class Database:
@@ -81,23 +77,15 @@ class Database:
             driver = self._held.driver = driver_of(self.reader())
         return driver
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> AbstractContextManager[Connection]:
         """A transaction for several statements that must see one state of the database.
 
         :raises StorageFailure: the database cannot be read.
         """
         snapshot = self._snapshot()
-        with _as_storage_failure():
-            if snapshot is None:
-                with self.engine.begin() as connection:
-                    yield connection
-                return
-            with _transaction(snapshot, "BEGIN"):
-                yield snapshot
+        return self._pooled() if snapshot is None else ReadTransaction(snapshot)
 
-    @contextmanager
-    def write(self, *, lasting: bool = True) -> Iterator[Connection]:
+    def write(self, *, lasting: bool = True) -> AbstractContextManager[Connection]:
         """A write transaction: committed at the end of the block, rolled back on an exception.
 
         :param lasting: whether a power cut after the block may undo it (``False``); the end of
@@ -107,17 +95,24 @@ class Database:
             the disk does not take what was committed: then it may be lost with the machine.
         """
         if self._turn is None:
-            with _as_storage_failure(), self.engine.begin() as connection:
+            return self._pooled()
+        return WriteTransaction(self._turn, self._held_writer, self._log if lasting else None)
+
+    @contextmanager
+    def _pooled(self) -> Iterator[Connection]:
+        try:
+            with self.engine.begin() as connection:
                 yield connection
-            return
-        with self._turn.taken(BUSY_TIMEOUT_MS / 1000), _as_storage_failure():
-            writer = self._writer
-            if writer is None or writer.closed or writer.invalidated:
-                writer = self._writer = self._hold()
-            with _transaction(writer, "BEGIN IMMEDIATE"):
-                yield writer
-        if self._log is not None and lasting:
-            self._log.sync()
+        except OperationalError as error:
+            check_storage(error)
+            raise
+
+    def _held_writer(self) -> Connection:
+        """Return the process's connection for writing; the caller has the turn."""
+        writer = self._writer
+        if writer is None or writer.closed or writer.invalidated:
+            writer = self._writer = self._hold()
+        return writer
 
     def _snapshot(self) -> Connection | None:
         """Return this thread's connection for transactions that read, unless one is open."""
@@ -137,7 +132,7 @@ class Database:
         connection.begin()
         if self._turn is not None:
             # SQLite's never change; the way to it through SQLAlchemy costs as much as a look-up.
-            connection.execution_options(**{_DRIVER: driver_of(connection)})
+            connection.execution_options(**{DRIVER_OPTION: driver_of(connection)})
         with self._all_held_lock:
             self._all_held.add(connection)
         return connection
@@ -153,49 +148,6 @@ class Database:
             self._turn.close()
         self._held = threading.local()
         self.engine.dispose()
-
-
-def driver_of(connection: Connection) -> Any:
-    """Return the driver's connection below one of SQLAlchemy's."""
-    held = connection.get_execution_options().get(_DRIVER)
-    return connection.connection.driver_connection if held is None else held
-
-
-@contextmanager
-def _transaction(connection: Connection, begin: str) -> Iterator[None]:
-    """Run a transaction of SQLite on a held connection; it is rolled back on an exception.
-
-    :raises OperationalError: SQLAlchemy's, when it cannot be begun or committed.
-    """
-    driver = driver_of(connection)
-    try:
-        _run(driver, begin)
-        yield
-        _run(driver, "COMMIT")
-    finally:
-        if driver.in_transaction:
-            driver.execute("ROLLBACK")
-
-
-def _run(driver: Any, statement: str) -> None:
-    try:
-        driver.execute(statement)
-    except sqlite3.OperationalError as error:
-        raise OperationalError(statement, None, error) from error
-
-
-@contextmanager
-def _as_storage_failure() -> Iterator[None]:
-    """Say in the ground's terms what the database could not do."""
-    try:
-        yield
-    except OperationalError as error:
-        reason = str(error.orig).strip().partition("\n")[0]
-        if isinstance(error.orig, sqlite3.Error) and not any(
-            words in reason for words in _SQLITE_TROUBLE
-        ):
-            raise
-        raise StorageFailure(f"The registry's database failed: {reason}") from error
 
 
 def _make_engine(url: str) -> Engine:

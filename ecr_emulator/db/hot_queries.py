@@ -13,8 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, SelectBase
 
-from ecr_emulator.db.engine import Database, driver_of
+from ecr_emulator.db.engine import Database
 from ecr_emulator.db.hot_plans import Plan
+from ecr_emulator.db.transactions import driver_of
 
 
 class HotQuery:

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Insert, Table, Update
 from sqlalchemy.engine import Dialect
 
-from ecr_emulator.db.engine import driver_of
 from ecr_emulator.db.hot_plans import Plan
+from ecr_emulator.db.transactions import driver_of
 from ecr_emulator.db.upsert import put_row_statement
 
 

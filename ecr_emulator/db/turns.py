@@ -10,8 +10,6 @@ from __future__ import annotations
 import fcntl
 import os
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from ecr_emulator.storage_failure import StorageFailure
 
@@ -27,9 +25,8 @@ class Turn:
         self._in_process = threading.Lock()
         self._file: int | None = None
 
-    @contextmanager
-    def taken(self, seconds: float) -> Iterator[None]:
-        """Hold the turn for the length of the block.
+    def take(self, seconds: float) -> None:
+        """Wait for the turn, and hold it until :meth:`give_back`.
 
         :param seconds: how long to wait for the writers of this process.
         :raises StorageFailure: they took longer, or the file cannot be made.
@@ -41,9 +38,14 @@ class Turn:
                 self._file = self._open()
             # A process that ends gives it up; one that goes on has SQLite's bound on its wait.
             fcntl.flock(self._file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
+        except BaseException:
+            self._in_process.release()
+            raise
+
+    def give_back(self) -> None:
+        """Let the next one have the turn."""
+        try:
+            if self._file is not None:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
         finally:
             self._in_process.release()

@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, OperationalError, StatementError
 
-from ecr_emulator.db import engine
+from ecr_emulator.db import transactions
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.schema import UtcTime
 from ecr_emulator.db.upsert import insert_once, put_row
@@ -73,7 +73,7 @@ def test_settings_of_each_connection(url: str) -> None:
             ("journal_mode", "wal"),
             ("synchronous", 1),
             ("foreign_keys", 1),
-            ("busy_timeout", engine.BUSY_TIMEOUT_MS),
+            ("busy_timeout", transactions.BUSY_TIMEOUT_MS),
         ]:
             assert connection.exec_driver_sql(f"PRAGMA {pragma}").scalar() == value
         connection.close()
@@ -192,7 +192,7 @@ def test_a_writer_waits_for_the_one_before(database: Database) -> None:
 
 
 def test_a_writer_waits_only_so_long(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(engine, "BUSY_TIMEOUT_MS", 50)
+    monkeypatch.setattr(transactions, "BUSY_TIMEOUT_MS", 50)
     database = Database(url)
     with database.write() as connection:
         _metadata.create_all(connection)

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from ecr_emulator.db.turns import Turn
 from ecr_emulator.storage_failure import StorageFailure
+
+
+@contextmanager
+def taken(turn: Turn, seconds: float) -> Iterator[None]:
+    turn.take(seconds)
+    try:
+        yield
+    finally:
+        turn.give_back()
 
 
 def test_one_at_a_time_whichever_process_they_are_of(tmp_path: Path) -> None:
@@ -20,7 +31,7 @@ def test_one_at_a_time_whichever_process_they_are_of(tmp_path: Path) -> None:
 
     def work(turn: Turn) -> None:
         for _ in range(50):
-            with turn.taken(10):
+            with taken(turn, 10):
                 inside.append(1)
                 most[0] = max(most[0], len(inside))
                 inside.pop()
@@ -37,11 +48,11 @@ def test_the_next_one_is_let_in_when_the_turn_is_given_up(tmp_path: Path) -> Non
     entered = threading.Event()
 
     def enter() -> None:
-        with second.taken(10):
+        with taken(second, 10):
             entered.set()
 
     def fail(pool: ThreadPoolExecutor) -> None:
-        with first.taken(10):
+        with taken(first, 10):
             pool.submit(enter)
             assert not entered.wait(0.1)
             raise RuntimeError
@@ -56,9 +67,9 @@ def test_the_next_one_is_let_in_when_the_turn_is_given_up(tmp_path: Path) -> Non
 def test_writers_of_a_process_wait_only_so_long(tmp_path: Path) -> None:
     turn = Turn(str(tmp_path / "lock"))
     with (
-        turn.taken(10),
+        taken(turn, 10),
         pytest.raises(StorageFailure, match="database is locked"),
-        turn.taken(0.05),
+        taken(turn, 0.05),
     ):
         raise AssertionError("two at once")
     turn.close()
@@ -67,5 +78,5 @@ def test_writers_of_a_process_wait_only_so_long(tmp_path: Path) -> None:
 def test_a_folder_that_takes_no_file(tmp_path: Path) -> None:
     turn = Turn(str(tmp_path / "missing" / "lock"))
     for _ in range(2):
-        with pytest.raises(StorageFailure, match="No such file"), turn.taken(10):
+        with pytest.raises(StorageFailure, match="No such file"), taken(turn, 10):
             raise AssertionError("no lock, no turn")
