@@ -149,8 +149,7 @@ class Registry:
             database,
             quotas,
             clock,
-            (*restored, events.image_pushed),
-            self.signing_log.image_pushed,
+            (*restored, events.image_pushed, self.signing_log.image_pushed),
             restorations,
         )
         self.deletes = ImageDeletes(

@@ -28,6 +28,7 @@ from ecr_emulator.registry.event_bodies import (
 from ecr_emulator.registry.event_log import EventLog
 from ecr_emulator.registry.images import ARCHIVED, Image, tags_of_images
 from ecr_emulator.registry.lifecycle_events import PolicyExecution, policy_executions
+from ecr_emulator.registry.pushes import Push
 from ecr_emulator.registry.replication_outcomes import Outcome
 from ecr_emulator.registry.replication_queue import Route
 from ecr_emulator.registry.repository import Repository
@@ -45,11 +46,9 @@ class RegistryEvents:
     def __init__(self, log: EventLog) -> None:
         self._log = log
 
-    def image_pushed(
-        self, connection: Connection, repository: Repository, image: Image, tag: str | None
-    ) -> None:
-        """Tell of an image that was pushed, or given *tag*."""
-        self._image_action(connection, repository, image, "PUSH", tag)
+    def image_pushed(self, connection: Connection, push: Push) -> None:
+        """Tell of a push."""
+        self._image_action(connection, push.repository, push.image, "PUSH", push.tag)
 
     def image_deleted(
         self, connection: Connection, repository: Repository, image: Image, tags: Sequence[str]

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, literal_column, select, union_all, update
+from sqlalchemy import Connection, bindparam, select, update
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
@@ -30,16 +30,15 @@ from ecr_emulator.registry.errors import (
     RegistryError,
     RepositoryNotFound,
 )
-from ecr_emulator.registry.images import ACTIVE, Image, ImageId, check_tag, find_image
+from ecr_emulator.registry.images import ACTIVE, Image, check_tag
 from ecr_emulator.registry.manifests import Manifest, parse_manifest
 from ecr_emulator.registry.new_images import store_image
 from ecr_emulator.registry.permits import Permit
+from ecr_emulator.registry.push_targets import PushTarget, find_target
+from ecr_emulator.registry.pushes import Push, PushHook
+from ecr_emulator.registry.registry_rules import registry_rules
 from ecr_emulator.registry.repository import Repository, find_repository
 
-#: Told of an image that was pushed, or given a tag, in the transaction of the push.
-PushHook = Callable[[Connection, Repository, Image, "str | None"], None]
-#: Told of it likewise, to have it signed for the one who pushes it.
-SignHook = Callable[[Connection, Repository, Image, "str | None", "Permit | None"], None]
 #: Told of an image that went into the archive or came back, as it is since, in the transaction
 #: of that.
 StorageClassHook = Callable[[Connection, Repository, Image], None]
@@ -57,7 +56,6 @@ class ImagePush:
     """Pushes to the repositories of every registry.
 
     :param on_push: what a push sets going, in the same transaction.
-    :param sign: likewise, on account of the one who pushes.
     :param on_restore: likewise a push of an image that was in the archive.
     """
 
@@ -67,14 +65,12 @@ class ImagePush:
         quotas: ServiceQuotas,
         clock: Clock,
         on_push: Sequence[PushHook],
-        sign: SignHook,
         on_restore: Sequence[StorageClassHook],
     ) -> None:
         self._database = database
         self._quotas = quotas
         self._clock = clock
         self._on_push = on_push
-        self._sign = sign
         self._on_restore = on_restore
 
     def put(
@@ -132,12 +128,12 @@ class ImagePush:
         permit: Permit | None,
     ) -> PushedImage:
         with self._database.write() as connection:
-            repository = find_repository(connection, key, name, for_update=True)
-            if repository.kms_key is not None:
-                check_enabled(connection, repository.kms_key)
-            return self.put_in(
-                connection, repository, manifest, digest, body, tag=tag, permit=permit
-            )
+            target = find_target(connection, key, name, digest, tag)
+            if target.repository.kms_key is not None:
+                check_enabled(connection, target.repository.kms_key)
+            image = self._store(connection, target, manifest, digest, body, tag)
+            self._tell(connection, Push(target.repository, image, tag, target.rules, permit))
+            return PushedImage(image, tag)
 
     def put_in(
         self,
@@ -149,19 +145,34 @@ class ImagePush:
         *,
         tag: str | None = None,
         partial: bool = False,
-        permit: Permit | None = None,
     ) -> PushedImage:
-        """Store a manifest as :meth:`put` does, in a transaction that holds the repository.
+        """Store a manifest for ECR itself as :meth:`put` does, in a transaction that goes on.
 
         :param manifest: what *body* says.
         :param digest: that of *body*.
         :param partial: whether the repository may lack what the manifest names. Then nothing
             is set going: :meth:`announce` does that when all has come.
-        :param permit: of the one who pushes; ``None`` for ECR itself.
         """
-        existing, tagged = _find_both(connection, repository, digest, tag)
-        _check_tag_is_free(repository, tag, existing, tagged, digest)
-        self._check_quotas(connection, repository, tag, existing)
+        target = find_target(connection, repository.key, repository.name, digest, tag)
+        image = self._store(connection, target, manifest, digest, body, tag, partial=partial)
+        if not partial:
+            self._tell(connection, Push(repository, image, tag, target.rules))
+        return PushedImage(image, tag)
+
+    def _store(
+        self,
+        connection: Connection,
+        target: PushTarget,
+        manifest: Manifest,
+        digest: str,
+        body: bytes,
+        tag: str | None,
+        *,
+        partial: bool = False,
+    ) -> Image:
+        repository, existing = target.repository, target.existing
+        _check_tag_is_free(repository, tag, existing, target.tagged, digest)
+        self._check_quotas(connection, target, tag)
         now = self._clock.now()
         image = existing or store_image(
             connection, repository, manifest, digest, body, now, partial=partial
@@ -182,22 +193,18 @@ class ImagePush:
                     "upstream_checked_at": None,
                 },
             )
-        if not partial:
-            self.announce(connection, repository, image, tag, permit)
-        return PushedImage(image, tag)
+        return image
 
     def announce(
-        self,
-        connection: Connection,
-        repository: Repository,
-        image: Image,
-        tag: str | None,
-        permit: Permit | None = None,
+        self, connection: Connection, repository: Repository, image: Image, tag: str | None
     ) -> None:
         """Set going what the push of an image, or of a tag for it, sets going."""
+        rules = registry_rules(connection, repository.key)
+        self._tell(connection, Push(repository, image, tag, rules))
+
+    def _tell(self, connection: Connection, push: Push) -> None:
         for hook in self._on_push:
-            hook(connection, repository, image, tag)
-        self._sign(connection, repository, image, tag, permit)
+            hook(connection, push)
 
     def _make_sure_of(self, key: RegistryKey, name: str, permit: Permit | None) -> None:
         try:
@@ -206,18 +213,13 @@ class ImagePush:
             with self._database.write() as connection:
                 repository_for_push(connection, key, name, self._clock.now(), permit, self._quotas)
 
-    def _check_quotas(
-        self,
-        connection: Connection,
-        repository: Repository,
-        tag: str | None,
-        existing: Image | None,
-    ) -> None:
+    def _check_quotas(self, connection: Connection, target: PushTarget, tag: str | None) -> None:
         """Refuse one more image or tag than there may be (texts: observed)."""
+        repository, existing = target.repository, target.existing
         quotas = self._quotas.of(repository.key)
         name, account = repository.name, repository.key.account
         if existing is None:
-            if _has_images(connection, repository, quotas.images_per_repository):
+            if _has_images(connection, target, quotas.images_per_repository):
                 raise LimitExceeded.of_images(name, account, quotas.images_per_repository)
         elif tag is not None and _has_tags(connection, existing, quotas.tags_per_image):
             raise LimitExceeded.of_tags(tag, name, account, quotas.tags_per_image)
@@ -249,29 +251,12 @@ def _check_tag_is_free(
 
 
 _PUT_TAG = HotPut(image_tags)
-_OF_REPOSITORY = images.c.repository_id == bindparam("repository_id")
-_BY_DIGEST_OR_TAG = HotQuery(
-    union_all(
-        select(images, literal_column("0").label("is_tagged")).where(
-            _OF_REPOSITORY, images.c.digest == bindparam("digest")
-        ),
-        select(images, literal_column("1")).where(
-            _OF_REPOSITORY,
-            image_tags.c.repository_id == bindparam("repository_id"),
-            image_tags.c.tag == bindparam("tag"),
-            image_tags.c.image_id == images.c.id,
-        ),
-    )
+_NTH_IMAGE = HotQuery(
+    select(images.c.id)
+    .where(images.c.repository_id == bindparam("repository_id"))
+    .offset(bindparam("number"))
+    .limit(1)
 )
-_IDS = select(images.c.id).where(_OF_REPOSITORY)
-#: Two looks into an index, where counting takes as long as there are images.
-_SPREAD = HotQuery(
-    select(
-        _IDS.order_by(images.c.id.desc()).limit(1).scalar_subquery()
-        - _IDS.order_by(images.c.id).limit(1).scalar_subquery()
-    )
-)
-_NTH_IMAGE = HotQuery(_IDS.offset(bindparam("number")).limit(1))
 _NTH_TAG = HotQuery(
     select(image_tags.c.tag)
     .where(image_tags.c.image_id == bindparam("image_id"))
@@ -280,28 +265,11 @@ _NTH_TAG = HotQuery(
 )
 
 
-def _find_both(
-    connection: Connection, repository: Repository, digest: str, tag: str | None
-) -> tuple[Image | None, Image | None]:
-    """Return the image of a digest and the one that a tag names now."""
-    if tag is None:
-        return find_image(connection, repository, ImageId(digest=digest)), None
-    existing = tagged = None
-    parameters = {"repository_id": repository.id, "digest": digest, "tag": tag}
-    for row in _BY_DIGEST_OR_TAG.all(connection, parameters):
-        if row[-1]:
-            tagged = Image.from_row(row)
-        else:
-            existing = Image.from_row(row)
-    return existing, tagged
-
-
-def _has_images(connection: Connection, repository: Repository, number: int) -> bool:
+def _has_images(connection: Connection, target: PushTarget, number: int) -> bool:
     """Tell whether a repository has *number* images or more."""
-    parameters = {"repository_id": repository.id, "number": number - 1}
-    (spread,) = _SPREAD.all(connection, {"repository_id": repository.id})[0]
-    if number < 1 or spread is None or spread + 1 < number:
+    if number < 1 or target.images_at_most < number:
         return number < 1
+    parameters = {"repository_id": target.repository.id, "number": number - 1}
     return _NTH_IMAGE.first(connection, parameters) is not None
 
 

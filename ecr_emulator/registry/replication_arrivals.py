@@ -23,6 +23,8 @@ from ecr_emulator.registry.image_deletes import indexes_listing, remove_tag
 from ecr_emulator.registry.images import ImageId, find_image
 from ecr_emulator.registry.manifests import parse_manifest
 from ecr_emulator.registry.new_images import store_image
+from ecr_emulator.registry.pushes import Push
+from ecr_emulator.registry.registry_rules import registry_rules
 from ecr_emulator.registry.replication_access import (
     CREATE_REPOSITORY,
     REPLICATE_IMAGE,
@@ -182,7 +184,8 @@ class ImageArrivals:
                 connection, repository, original.manifest, original.digest, original.body, now
             )
             # Likeliest: what arrives is scanned as what is pushed.
-            self._scans.image_pushed(connection, repository, image)
+            rules = registry_rules(connection, repository.key)
+            self._scans.image_pushed(connection, Push(repository, image, None, rules))
         if tag is None or not is_wanted():
             return
         tagged = find_image(connection, repository, ImageId(tag=tag))

@@ -18,6 +18,7 @@ from ecr_emulator.db.replication_tables import image_replications
 from ecr_emulator.db.upsert import put_row
 from ecr_emulator.jobs.queue import JobQueue
 from ecr_emulator.registry.images import Image, ImageId
+from ecr_emulator.registry.pushes import Push
 from ecr_emulator.registry.replication_configurations import replication_rules
 from ecr_emulator.registry.replication_rules import destinations_of
 from ecr_emulator.registry.repository import Repository
@@ -64,15 +65,13 @@ class ReplicationQueue:
     def __init__(self, jobs: JobQueue) -> None:
         self._jobs = jobs
 
-    def image_pushed(
-        self, connection: Connection, repository: Repository, image: Image, tag: str | None
-    ) -> None:
-        """Queue the replication of an image that was pushed, or given *tag*, just now.
+    def image_pushed(self, connection: Connection, push: Push) -> None:
+        """Queue the replication of a push.
 
-        Its status for each destination is IN_PROGRESS from here on.
+        Its image's status for each destination is IN_PROGRESS from here on.
         """
-        rules = replication_rules(connection, repository.key)
-        for destination in destinations_of(rules, repository.name):
+        repository, image = push.repository, push.image
+        for destination in destinations_of(push.rules.replication, repository.name):
             number = _count_push(connection, image, destination)
             self._jobs.add(
                 connection,
@@ -80,7 +79,7 @@ class ReplicationQueue:
                 {
                     **Route(repository.key, destination, repository.name).to_json(),
                     "digest": image.digest,
-                    "tag": tag,
+                    "tag": push.tag,
                     "push_number": number,
                 },
             )

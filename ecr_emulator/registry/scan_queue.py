@@ -19,8 +19,7 @@ from ecr_emulator.db.upsert import put_row
 from ecr_emulator.jobs.queue import JobQueue
 from ecr_emulator.registry.images import ACTIVE as IMAGE_IS_ACTIVE
 from ecr_emulator.registry.images import Image
-from ecr_emulator.registry.repository import Repository
-from ecr_emulator.registry.scanning_configurations import scanning_configuration
+from ecr_emulator.registry.pushes import Push
 from ecr_emulator.registry.scanning_rules import BASIC, ENHANCED, MANUAL
 
 #: The kind of job.
@@ -65,13 +64,11 @@ class ScanQueue:
         self._clock = clock
         self._scans_per_registry = scans_per_registry
 
-    def image_pushed(
-        self, connection: Connection, repository: Repository, image: Image, _tag: str | None = None
-    ) -> None:
-        """Start the scan that the push of an image, or of a tag for it, calls for, if any."""
+    def image_pushed(self, connection: Connection, push: Push) -> None:
+        """Start the scan that a push calls for, if any."""
+        repository, image, configuration = push.repository, push.image, push.rules.scanning
         if repository.key.is_public:
             return
-        configuration = scanning_configuration(connection, repository.key)
         frequency, _ = configuration.frequency_of(
             repository.name, scan_on_push=repository.scan_on_push
         )

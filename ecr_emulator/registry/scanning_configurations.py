@@ -18,7 +18,6 @@ from ecr_emulator.registry.repository import Repository, find_repository
 from ecr_emulator.registry.scanning_rules import (
     ENHANCED,
     ScanningConfiguration,
-    ScanningRule,
     check_configuration,
 )
 
@@ -120,6 +119,4 @@ def scanning_configuration(connection: Connection, key: RegistryKey) -> Scanning
     """Return the configuration of the registry *key* as the transaction of *connection* sees it."""
     parameters = {"account": key.account, "region": key.region}
     row = _CONFIGURATION.first(connection, parameters)
-    if row is None:
-        return ScanningConfiguration()
-    return ScanningConfiguration(row[0], tuple(ScanningRule.from_json(rule) for rule in row[1]))
+    return ScanningConfiguration.from_columns(*(row or (None, None)))

@@ -57,6 +57,13 @@ class ScanningConfiguration:
     scan_type: str = BASIC
     rules: tuple[ScanningRule, ...] = ()
 
+    @classmethod
+    def from_columns(cls, scan_type: str | None, rules: Any) -> ScanningConfiguration:
+        """Build a configuration from the columns of its row, ``None`` where there is no row."""
+        if scan_type is None:
+            return cls()
+        return cls(scan_type, tuple(map(ScanningRule.from_json, rules)))
+
     def frequency_of(
         self, repository_name: str, *, scan_on_push: bool
     ) -> tuple[str, tuple[str, ...]]:

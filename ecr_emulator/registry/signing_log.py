@@ -22,9 +22,9 @@ from ecr_emulator.jobs.queue import add_job
 from ecr_emulator.registry.errors import ImageNotFound
 from ecr_emulator.registry.images import Image, ImageId, find_image
 from ecr_emulator.registry.job_targets import job_target
-from ecr_emulator.registry.permits import Permit
-from ecr_emulator.registry.repository import Repository, find_repository
-from ecr_emulator.registry.signing_rules import profiles_for, signing_rules
+from ecr_emulator.registry.pushes import Push
+from ecr_emulator.registry.repository import find_repository
+from ecr_emulator.registry.signing_rules import profiles_for
 
 #: The kind of job that signs an image by one profile.
 SIGN_IMAGE = "sign-image"
@@ -63,26 +63,17 @@ class SigningLog:
         self._database = database
         self._clock = clock
 
-    def image_pushed(
-        self,
-        connection: Connection,
-        repository: Repository,
-        image: Image,
-        tag: str | None,
-        permit: Permit | None,
-    ) -> None:
+    def image_pushed(self, connection: Connection, push: Push) -> None:
         """Queue the signing of an image that was pushed just now, where a rule asks for it.
 
         What is signed already, or about to be, is not signed again for another tag. An image is
         signed in the name of the one who pushes it (user guide): who may not sign pushes all the
         same, and the signing has failed (likeliest, as is its code).
-
-        :param permit: of the one who pushes; ``None`` for what ECR itself brings.
         """
-        if repository.key.is_public or not _is_container_image(image, tag):
+        repository, image, permit = push.repository, push.image, push.permit
+        if repository.key.is_public or not _is_container_image(image, push.tag):
             return
-        rules = signing_rules(connection, repository.key)
-        for profile_arn in profiles_for(rules or (), repository.name):
+        for profile_arn in profiles_for(push.rules.signing, repository.name):
             if self.status_in(connection, image, profile_arn) in (IN_PROGRESS, COMPLETE):
                 continue
             refusal = permit.refusal("signer:SignPayload", profile_arn) if permit else None

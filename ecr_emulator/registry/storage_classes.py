@@ -19,7 +19,7 @@ from ecr_emulator.jobs.queue import add_job
 from ecr_emulator.jobs.worker import JobFunction
 from ecr_emulator.registry.errors import ImageNotFound, RegistryError
 from ecr_emulator.registry.image_deletes import indexes_listing
-from ecr_emulator.registry.image_push import PushHook, StorageClassHook, activate
+from ecr_emulator.registry.image_push import StorageClassHook, activate
 from ecr_emulator.registry.images import (
     ACTIVATING,
     ACTIVE,
@@ -31,7 +31,9 @@ from ecr_emulator.registry.images import (
 )
 from ecr_emulator.registry.job_targets import find_job_target, job_target
 from ecr_emulator.registry.lifecycle_policy import TRANSITION
+from ecr_emulator.registry.pushes import Push, PushHook
 from ecr_emulator.registry.referrer_queue import queue_referrers
+from ecr_emulator.registry.registry_rules import registry_rules
 from ecr_emulator.registry.repository import Repository, find_repository
 
 STANDARD = "STANDARD"
@@ -136,6 +138,7 @@ class StorageClasses:
             image = activate(connection, image, self._clock.now())
             self._tell(connection, repository, image)
             tags: Sequence[str | None] = tags_of_images(connection, [image.id]).get(image.id, [])
+            rules = registry_rules(connection, repository.key)
             for tag in tags or (None,):
                 for hook in self._on_restore:
-                    hook(connection, repository, image, tag)
+                    hook(connection, Push(repository, image, tag, rules))
