@@ -14,17 +14,20 @@ tenth of what SQLAlchemy's pool and transactions do. What was committed is synce
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.pool import QueuePool
 
+from ecr_emulator.db.commit_watch import CommitWatch
+from ecr_emulator.db.remembered import Remembered
 from ecr_emulator.db.transactions import (
     BUSY_TIMEOUT_MS,
     DRIVER_OPTION,
@@ -35,6 +38,10 @@ from ecr_emulator.db.transactions import (
 )
 from ecr_emulator.db.turns import Turn
 from ecr_emulator.db.write_ahead_log import WriteAheadLog
+
+logger = logging.getLogger(__name__)
+
+_Value = TypeVar("_Value")
 
 
 class Database:
@@ -55,10 +62,15 @@ class Database:
         self._turn: Turn | None = None
         self._log: WriteAheadLog | None = None
         self._writer: Connection | None = None
+        self._watch: CommitWatch | None = None
+        self._watched: Connection | None = None
+        self._remembered: Remembered | None = None
         if self.engine.dialect.name == "sqlite":
             path = self.engine.url.database or ""
             self._turn = Turn(path + ".write.lock")
             self._log = WriteAheadLog(path) if durability == "full" else None
+            self._watch = CommitWatch(path)
+            self._remembered = Remembered(self._watch)
 
     def reader(self) -> Connection:
         """Return this thread's autocommit connection: one consistent statement at a time.
@@ -76,6 +88,14 @@ class Database:
         if driver is None or self._held.connection.invalidated:
             driver = self._held.driver = driver_of(self.reader())
         return driver
+
+    def remember(
+        self, key: Hashable, read: Callable[[], _Value], size: Callable[[_Value], int]
+    ) -> _Value:
+        """Return what *read* returns, or did since the last commit (see :class:`.Remembered`)."""
+        if self._remembered is None:
+            return read()
+        return self._remembered.get(key, read, size)
 
     def read(self) -> AbstractContextManager[Connection]:
         """A transaction for several statements that must see one state of the database.
@@ -135,6 +155,12 @@ class Database:
             connection.execution_options(**{DRIVER_OPTION: driver_of(connection)})
         with self._all_held_lock:
             self._all_held.add(connection)
+        if self._watch is not None and self._watched is None:
+            self._watched = connection
+            try:
+                self._watch.start()
+            except OSError as error:
+                logger.warning("what is read of the database is not remembered: %s", error)
         return connection
 
     def close(self) -> None:
@@ -147,7 +173,10 @@ class Database:
         if self._turn is not None:
             self._turn.close()
         self._held = threading.local()
+        self._watched = None
         self.engine.dispose()
+        if self._watch is not None:
+            self._watch.close()
 
 
 def _make_engine(url: str) -> Engine:

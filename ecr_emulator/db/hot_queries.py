@@ -12,17 +12,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, SelectBase
+from sqlalchemy.engine import Dialect
 
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.hot_plans import Plan
 from ecr_emulator.db.transactions import driver_of
 
+#: What a row takes beside its texts: the tuple, its values' heads.
+_ROW_BYTES = 500
+
 
 class HotQuery:
     """A SELECT whose parameters are ``bindparam`` s; one of them may be a list for an ``IN``.
 
-    It is run in a transaction of its own when it is given the database, else in that of the
-    connection.
+    Given the database, it is run in a transaction of its own, and what it returned is remembered
+    until the next commit (:mod:`.remembered`); given a connection, it is run in its transaction.
+    Nobody may change what it returns.
 
     :param expanding: the name of the ``bindparam(…, expanding=True)``.
     """
@@ -43,10 +48,21 @@ class HotQuery:
         self, where: Database | Connection, parameters: Mapping[str, Any]
     ) -> list[tuple[Any, ...]]:
         """Return all rows; none when the list is empty."""
-        if isinstance(where, Database):
-            driver, dialect = where.reader_driver(), where.engine.dialect
-        else:
-            driver, dialect = driver_of(where), where.dialect
+        if not isinstance(where, Database):
+            return self._run(driver_of(where), where.dialect, parameters)
+        if self._expanding is not None:
+            items = tuple(parameters[self._expanding])
+            parameters = {**parameters, self._expanding: items}
+        # What was read since the last commit is not read again.
+        return where.remember(
+            (self, *parameters.items()),
+            lambda: self._run(where.reader_driver(), where.engine.dialect, parameters),
+            _size,
+        )
+
+    def _run(
+        self, driver: Any, dialect: Dialect, parameters: Mapping[str, Any]
+    ) -> list[tuple[Any, ...]]:
         length = 0
         if self._expanding is not None:
             items = list(parameters[self._expanding])
@@ -64,3 +80,14 @@ class HotQuery:
             plan = self._plans[dialect.name, length] = Plan(compiled, dialect, columns, lists)
         # The rows are read at once, so that no read transaction stays open.
         return plan.convert(plan.run(driver, parameters).fetchall())
+
+
+def _size(rows: list[tuple[Any, ...]]) -> int:
+    """Return how many bytes rows take, roughly."""
+    size = 0
+    for row in rows:
+        size += _ROW_BYTES
+        for value in row:
+            if isinstance(value, (str, bytes)):
+                size += len(value)
+    return size

@@ -16,7 +16,7 @@ from ecr_emulator.policy.data_plane import Call
 from ecr_emulator.registry.arriving_layers import ArrivingLayer, LayerChunks
 from ecr_emulator.registry.core import Registry
 from ecr_emulator.registry.errors import LayersNotFound, RegistryError
-from ecr_emulator.registry.layers import Layer
+from ecr_emulator.registry.layers import SMALL, Layer
 
 logger = logging.getLogger(__name__)
 
@@ -96,6 +96,9 @@ def serve_layer(
             status, (start, length) = 206, wanted
             headers.append(("Content-Range", f"bytes {start}-{start + length - 1}/{layer.size}"))
     headers.append(("Content-Length", str(length)))
+    if layer.size <= SMALL:
+        content = registry.layers.read_small(key, name, layer)
+        return Response(status, headers, content[start : start + length])
     file = registry.layers.open(key, name, layer)
     if length <= _ONE_PIECE:
         with file:

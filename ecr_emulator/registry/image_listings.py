@@ -8,6 +8,7 @@ at its end when there is no token.)
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -41,6 +42,10 @@ from ecr_emulator.registry.repository import Repository, find_repository
 
 #: How many images a page of a filtered listing looks at.
 MOST_SEEN = 4000
+
+#: What a remembered pair of digest and tag, or image with its tags, takes in memory.
+_PAIR_BYTES = 300
+_IMAGE_BYTES = 1200
 
 #: Behind all row ids.
 _LAST = (1 << 63) - 1
@@ -82,13 +87,27 @@ class ImageListings:
         *,
         after: tuple[int, str] | None,
         limit: int,
-    ) -> tuple[list[ImageId], tuple[int, str] | None]:
+    ) -> tuple[Sequence[ImageId], tuple[int, str] | None]:
         """Return up to *limit* pairs of digest and tag, in the order of the pushes (ListImages).
 
         :param after: the position that the page before ended with.
         :returns: the pairs, and the position for the next page; ``None`` at the end.
         :raises RepositoryNotFound: there is no such repository.
         """
+        return self._database.remember(
+            ("ids", key, name, image_filter, after, limit),
+            lambda: self._ids(key, name, image_filter, after, limit),
+            lambda found: len(found[0]) * _PAIR_BYTES,
+        )
+
+    def _ids(
+        self,
+        key: RegistryKey,
+        name: str,
+        image_filter: ImageFilter,
+        after: tuple[int, str] | None,
+        limit: int,
+    ) -> tuple[Sequence[ImageId], tuple[int, str] | None]:
         first, tag = (0, "") if after is None else after
         query = _listing(image_filter, goes_on=after is not None)
         with self._database.read() as connection:
@@ -110,13 +129,22 @@ class ImageListings:
         *,
         after: int,
         limit: int,
-    ) -> tuple[list[TaggedImage], int | None]:
+    ) -> tuple[Sequence[TaggedImage], int | None]:
         """Return up to *limit* images with their tags, in the order of the pushes.
 
         :param after: the position that the page before ended with; 0 for the first page.
         :returns: the images, and the position for the next page; ``None`` at the end.
         :raises RepositoryNotFound: there is no such repository.
         """
+        return self._database.remember(
+            ("images", key, name, image_filter, after, limit),
+            lambda: self._page(key, name, image_filter, after, limit),
+            lambda found: len(found[0]) * _IMAGE_BYTES,
+        )
+
+    def _page(
+        self, key: RegistryKey, name: str, image_filter: ImageFilter, after: int, limit: int
+    ) -> tuple[Sequence[TaggedImage], int | None]:
         query = _page(image_filter)
         with self._database.read() as connection:
             repository = find_repository(connection, key, name)

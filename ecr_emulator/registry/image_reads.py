@@ -42,6 +42,9 @@ PULL_TIME_RESOLUTION = timedelta(seconds=60)
 INACCESSIBLE = "ImageInaccessible"
 KMS_ERROR = "KmsError"
 
+#: What a remembered manifest takes in memory beside its text.
+_MANIFEST_BYTES = 1500
+
 #: Manifests read for one page of referrers, in bytes together: annotations, which the answer
 #: repeats, may make each as large as a manifest can be.
 _REFERRERS_BYTES = 4 * 1024 * 1024
@@ -176,10 +179,22 @@ class ImageReads:
         :param caller_arn: who pulls them, as for :meth:`record_pull`.
         :raises RepositoryNotFound: there is no such repository.
         """
+        asked = tuple(dict.fromkeys(image_ids))
+        found, failures = self._database.remember(
+            ("manifests", key, name, asked),
+            lambda: self._batch_get(key, name, asked),
+            lambda read: sum(_MANIFEST_BYTES + len(stored.body) for _, stored in read[0]),
+        )
+        self._record_pulls(key, [stored.image for _, stored in found], caller_arn)
+        return list(found), list(failures)
+
+    def _batch_get(
+        self, key: RegistryKey, name: str, image_ids: Iterable[ImageId]
+    ) -> tuple[list[tuple[ImageId, StoredManifest]], list[ImageFailure]]:
         found: list[tuple[ImageId, StoredManifest]] = []
         failures: list[ImageFailure] = []
         with self._database.read() as connection:
-            for image_id in dict.fromkeys(image_ids):
+            for image_id in image_ids:
                 failure = _malformed(image_id)
                 pulled = None if failure else _pull(connection, key, name, image_id)
                 if pulled is None:
@@ -197,7 +212,6 @@ class ImageReads:
                     found.append((image_id, stored))
             if not found:
                 find_repository(connection, key, name)
-        self._record_pulls(key, [stored.image for _, stored in found], caller_arn)
         return found, failures
 
     def describe(

@@ -113,6 +113,8 @@ _USE = (
     .limit(1)
 )
 _ACTIVE_USE = _USE.where(images.c.status == ACTIVE)
+#: Up to so many bytes a layer is small.
+SMALL = 64 * 1024
 #: In how many repositories a mount that names none looks for one that the caller may read.
 _MOST_SOURCES = 20
 _HOLDERS = (
@@ -221,6 +223,22 @@ class Layers:
         if isinstance(file, SealedFile):
             return cast(BinaryIO, SealedLayer(file, layer.digest))
         return file
+
+    def read_small(self, key: RegistryKey, name: str, layer: Layer) -> bytes:
+        """Return the bytes of a layer of up to :data:`SMALL` bytes; raises as :meth:`open`.
+
+        Plain ones are remembered until the next commit to the database: most are the
+        configurations of images that are pulled again and again.
+        """
+
+        def read() -> bytes:
+            with self.open(key, name, layer) as file:
+                file.seek(0)
+                return file.read(layer.size)
+
+        if layer.key_id is not None:
+            return read()
+        return self._database.remember(("layer", layer.digest), read, len)
 
     def check_downloadable(self, key: RegistryKey, name: str, digest: str) -> Layer:
         """Return a layer that an image of the repository names (GetDownloadUrlForLayer).

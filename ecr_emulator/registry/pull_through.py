@@ -57,7 +57,7 @@ _CHECKED_AT = HotQuery(
         repositories.c.region == bindparam("region"),
         repositories.c.name == bindparam("name"),
         image_tags.c.tag.in_(bindparam("tags", expanding=True)),
-        image_tags.c.upstream_checked_at <= bindparam("before"),
+        image_tags.c.upstream_checked_at.is_not(None),
     ),
     expanding="tags",
 )
@@ -158,15 +158,16 @@ class PullThrough:
     # -- cached tags ------------------------------------------------------------------------
 
     def _refresh_all(self, key: RegistryKey, name: str, tags: Sequence[str | None]) -> None:
+        before = self._clock.now() - TAG_AGE
         parameters = {
             "account": key.account,
             "region": key.region,
             "name": name,
             "tags": [tag for tag in tags if tag is not None and looks_like_tag(tag)],
-            "before": self._clock.now() - TAG_AGE,
         }
         for tag, checked_at in _CHECKED_AT.all(self._database, parameters):
-            self._refresh(key, name, tag, checked_at)
+            if checked_at <= before:
+                self._refresh(key, name, tag, checked_at)
 
     def _refresh(self, key: RegistryKey, name: str, tag: str, checked_at: datetime) -> None:
         """Compare a cached tag with the upstream's, and follow it if that has moved.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from ecr_emulator.arns import RegistryKey
@@ -111,7 +112,7 @@ def describe_images(context: EcrContext, params: Params) -> dict[str, Any]:
     }
 
 
-def find_images(context: CallContext, params: Params) -> tuple[list[TaggedImage], str | None]:
+def find_images(context: CallContext, params: Params) -> tuple[Sequence[TaggedImage], str | None]:
     """Return the images that DescribeImages asks for, and its next token.
 
     It is the same with private and with public registries, whose calls have no filter.
