@@ -33,7 +33,6 @@ from ecr_emulator.db.schema import image_tags, images
 from ecr_emulator.registry.images import (
     ACTIVE,
     ANY_STATUS,
-    Image,
     ImageId,
     TaggedImage,
     status_is,
@@ -151,9 +150,7 @@ class ImageListings:
             last = _end(connection, repository, image_filter, after + 1)
             parameters = _parameters(repository, after + 1, last, limit)
             rows = query.all(connection, parameters)
-        found = [
-            TaggedImage(Image.from_row(row), _tags(row[-2]), bool(row[-1])) for row in rows[:limit]
-        ]
+        found = TaggedImage.from_listing(rows[:limit])
         if len(rows) > limit:
             last = found[-1].image.id
         return found, last
@@ -176,10 +173,6 @@ _TAGS = (
 )
 #: As the database has it: a number or a truth value.
 _WAS_SCANNED = type_coerce(exists().where(image_scans.c.image_id == images.c.id), Integer)
-
-
-def _tags(text: str | None) -> tuple[str, ...]:
-    return () if text is None else tuple(sorted(text.split(" ")))
 
 
 # Compiled once each: there are few filters.

@@ -60,8 +60,11 @@ class Image(NamedTuple):
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Image:
-        """Build an image from a row of its table."""
-        return cls._make(row[: len(cls._fields)])
+        """Build an image from a row of its table, behind whose columns there may be others."""
+        return cls._make(row[:_COLUMNS])
+
+
+_COLUMNS = len(Image._fields)
 
 
 class TaggedImage(NamedTuple):
@@ -73,6 +76,25 @@ class TaggedImage(NamedTuple):
     image: Image
     tags: tuple[str, ...]
     may_be_scanned: bool = True
+
+    @classmethod
+    def from_listing(cls, rows: Sequence[Sequence[Any]]) -> list[TaggedImage]:
+        """Build images from rows of their table with two more columns.
+
+        These are the tags, parted by blanks (``None`` for none), and whether it was ever scanned.
+        """
+        # A namedtuple's own ways to make one take twice as long for a thousand.
+        make = tuple.__new__
+        return [
+            make(cls, (make(Image, row[:_COLUMNS]), _parted(row[_COLUMNS]), bool(row[-1])))
+            for row in rows
+        ]
+
+
+def _parted(tags: str | None) -> tuple[str, ...]:
+    if tags is None:
+        return ()
+    return tuple(sorted(tags.split(" "))) if " " in tags else (tags,)
 
 
 @dataclass(frozen=True, slots=True)

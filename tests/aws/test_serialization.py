@@ -45,6 +45,7 @@ SHAPES = {
     "Labels": {"type": "map", "key": {"shape": "Text"}, "value": {"shape": "Text"}},
 }
 NOON = datetime(2019, 7, 15, 20, 47, 36, tzinfo=timezone.utc)
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 HOUR_EAST = timezone(timedelta(hours=1))
 
 
@@ -67,6 +68,10 @@ def serialize() -> Callable[[dict[str, Any]], bytes]:
         ({"at": NOON.replace(microsecond=123999)}, '{"at":1563223656.123}'),
         ({"at": NOON.replace(microsecond=100000)}, '{"at":1563223656.1}'),
         ({"at": NOON.astimezone(HOUR_EAST)}, '{"at":1563223656.0}'),
+        ({"at": NOON.replace(microsecond=20999)}, '{"at":1563223656.02}'),
+        ({"at": EPOCH}, '{"at":0.0}'),
+        ({"at": EPOCH - timedelta(microseconds=1_999_001)}, '{"at":-2.0}'),
+        ({"at": EPOCH - timedelta(milliseconds=1500)}, '{"at":-1.5}'),
         ({"texts": []}, '{"texts":[]}'),
         ({"texts": ("a", "b")}, '{"texts":["a","b"]}'),
         ({"inner": {"text": None}}, '{"inner":{}}'),

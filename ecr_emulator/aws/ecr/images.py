@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from operator import add, attrgetter
 from typing import Any
 
 from ecr_emulator.arns import RegistryKey
@@ -13,9 +14,10 @@ from ecr_emulator.aws.ecr.context import (
     refuse_paging_with,
 )
 from ecr_emulator.aws.ecr.operation import operation
-from ecr_emulator.aws.ecr.scanning import scan_members
+from ecr_emulator.aws.ecr.scanning import SCAN_MEMBERS, scan_values
 from ecr_emulator.aws.image_ids import named_image, read_image_id
 from ecr_emulator.aws.operation_calls import CallContext
+from ecr_emulator.aws.row_writers import Rows
 from ecr_emulator.registry.image_listings import ImageFilter
 from ecr_emulator.registry.image_reads import ImageFailure
 from ecr_emulator.registry.image_scans import ScanReport
@@ -106,10 +108,7 @@ def describe_images(context: EcrContext, params: Params) -> dict[str, Any]:
     key, name = context.key(params), params["repositoryName"]
     may_be_scanned = [item.image for item in found if item.may_be_scanned]
     scans = context.registry.scans.reports(key, name, may_be_scanned)
-    return {
-        "imageDetails": [_detail(key, name, item, scans.get(item.image.id)) for item in found],
-        "nextToken": next_token,
-    }
+    return {"imageDetails": _details(key, name, found, scans), "nextToken": next_token}
 
 
 def find_images(context: CallContext, params: Params) -> tuple[Sequence[TaggedImage], str | None]:
@@ -188,25 +187,30 @@ def _image(
     }
 
 
-def _detail(
-    key: RegistryKey, name: str, item: TaggedImage, scan: ScanReport | None
-) -> dict[str, Any]:
-    image = item.image
-    detail = {
-        "registryId": key.account,
-        "repositoryName": name,
-        "imageDigest": image.digest,
-        "imageTags": list(item.tags) or None,
-        "imageSizeInBytes": image.size,
-        "imagePushedAt": image.pushed_at,
-        "imageManifestMediaType": image.media_type,
-        "artifactMediaType": image.artifact_media_type,
-        "lastRecordedPullTime": image.last_pulled_at,
-        "subjectManifestDigest": image.subject_digest,
-        "imageStatus": image.status,
-        "lastArchivedAt": image.last_archived_at,
-        "lastActivatedAt": image.last_activated_at,
-    }
-    if scan is not None:
-        detail.update(scan_members(scan))
-    return detail
+#: The members of a detail that are an image's attributes, and which.
+_OF_IMAGE = {
+    "imageDigest": "digest",
+    "imageSizeInBytes": "size",
+    "imagePushedAt": "pushed_at",
+    "imageManifestMediaType": "media_type",
+    "artifactMediaType": "artifact_media_type",
+    "lastRecordedPullTime": "last_pulled_at",
+    "subjectManifestDigest": "subject_digest",
+    "imageStatus": "status",
+    "lastArchivedAt": "last_archived_at",
+    "lastActivatedAt": "last_activated_at",
+}
+_attributes = attrgetter(*_OF_IMAGE.values())
+_DETAIL = ("registryId", "repositoryName", "imageTags", *_OF_IMAGE)
+_DETAIL_WITH_SCAN = (*_DETAIL, *SCAN_MEMBERS)
+
+
+def _details(
+    key: RegistryKey, name: str, found: Sequence[TaggedImage], scans: Mapping[int, ScanReport]
+) -> Rows:
+    account = key.account
+    details = [(account, name, tags or None, *_attributes(image)) for image, tags, _ in found]
+    if not scans:
+        return Rows(_DETAIL, details)
+    of_scans = [scan_values(scans.get(item.image.id)) for item in found]
+    return Rows(_DETAIL_WITH_SCAN, list(map(add, details, of_scans)))

@@ -123,12 +123,15 @@ def describe_image_scan_findings(context: EcrContext, params: Params) -> dict[st
     return output
 
 
-def scan_members(report: ScanReport) -> dict[str, Any]:
-    """Return what DescribeImages tells of an image's scan."""
-    return {
-        "imageScanStatus": _status(report.status),
-        "imageScanFindingsSummary": None if report.summary is None else _summary(report.summary),
-    }
+#: What DescribeImages tells of an image's scan.
+SCAN_MEMBERS = ("imageScanStatus", "imageScanFindingsSummary")
+
+
+def scan_values(report: ScanReport | None) -> tuple[dict[str, Any] | None, dict[str, Any] | None]:
+    """Return the values of :data:`SCAN_MEMBERS` for an image, of whose scan there may be none."""
+    if report is None:
+        return None, None
+    return _status(report.status), None if report.summary is None else _summary(report.summary)
 
 
 def check_findings(findings: Mapping[str, Any]) -> None:
