@@ -21,23 +21,40 @@ There is nothing in it but numbered names: labels and other functions come in by
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
-from ecr_emulator.aws.scalar_writers import Writer, quote, write_integer, write_string
+from ecr_emulator.aws.scalar_writers import (
+    MILLISECONDS,
+    Writer,
+    quote,
+    write_integer,
+    write_microseconds,
+    write_string,
+    write_timestamp,
+)
+
+
+class Microseconds(NamedTuple):
+    """A member that is a time, whose values are microseconds since the epoch, not datetimes."""
+
+    name: str
+
+
+Member = str | Microseconds
 
 
 @dataclass(frozen=True, slots=True)
 class Rows:
     """A list of structures that have the same members.
 
-    :ivar members: their names; there is a function for each tuple of names ever used, so that
+    :ivar members: their names. There is a function for each tuple of names ever used, so that
         they are to be written down in the program.
     :ivar rows: of each structure the values in that order; None where it lacks one.
     """
 
-    members: tuple[str, ...]
+    members: tuple[Member, ...]
     rows: Iterable[tuple[Any, ...]]
 
 
@@ -45,6 +62,10 @@ class Rows:
 _INLINE: Mapping[Writer, str] = {
     write_string: "quote({value}) if type({value}) is str else {write}({value})",
     write_integer: "{value} if type({value}) is int else {write}({value})",
+    write_microseconds: (
+        "f'{{{value} // 1000000}}.{{MILLISECONDS[{value} // 1000 % 1000]}}'"
+        " if type({value}) is int and {value} >= 0 else {write}({value})"
+    ),
 }
 _CALL = "{write}({value})"
 
@@ -60,15 +81,12 @@ def rows_writer(shape: str, members: Mapping[str, Writer]) -> Callable[[Rows], s
         have, or whose value is not of its type, and :class:`ValueError` for a row that is
         longer or shorter than the others.
     """
-    made: dict[tuple[str, ...], _RunWriter] = {}
+    made: dict[tuple[Member, ...], _RunWriter] = {}
 
     def write(value: Rows) -> str:
         writer = made.get(value.members)
         if writer is None:
-            for name in value.members:
-                if name not in members:
-                    raise TypeError(f"{shape} has no member {name!r}")
-            chosen = {name: members[name] for name in value.members}
+            chosen = [_chosen(shape, members, member) for member in value.members]
             writer = made[value.members] = _made_for(shape, chosen)
         structures: list[str] = []
         writer(value.rows, structures.append)
@@ -77,10 +95,22 @@ def rows_writer(shape: str, members: Mapping[str, Writer]) -> Callable[[Rows], s
     return write
 
 
-def _made_for(shape: str, members: Mapping[str, Writer]) -> _RunWriter:
-    names: dict[str, Any] = {"quote": quote}
+def _chosen(shape: str, members: Mapping[str, Writer], member: Member) -> tuple[str, Writer]:
+    """Return a member's name, and what writes it."""
+    name = member if isinstance(member, str) else member.name
+    if name not in members:
+        raise TypeError(f"{shape} has no member {name!r}")
+    if isinstance(member, str):
+        return name, members[name]
+    if members[name] is not write_timestamp:
+        raise TypeError(f"the member {name!r} of {shape} is no time")
+    return name, write_microseconds
+
+
+def _made_for(shape: str, members: Sequence[tuple[str, Writer]]) -> _RunWriter:
+    names: dict[str, Any] = {"quote": quote, "MILLISECONDS": MILLISECONDS}
     before, within = [], []
-    for number, (member, write_value) in enumerate(members.items()):
+    for number, (member, write_value) in enumerate(members):
         value, text, last, write = (f"{it}_{number}" for it in ("value", "text", "last", "write"))
         names[f"label_{number}"] = f",{quote(member)}:"
         names[write] = write_value

@@ -17,7 +17,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _MICROSECOND = timedelta(microseconds=1)
 #: What stands behind the point of a number of seconds, for each number of milliseconds.
 #: To print a float takes longer than all else that is done with a time.
-_MILLISECONDS = [f"{number:03}".rstrip("0") or "0" for number in range(1000)]
+MILLISECONDS = [f"{number:03}".rstrip("0") or "0" for number in range(1000)]
 
 #: Quotes a string, UTF-8 as it is, as AWS sends it; :class:`TypeError` for anything else.
 quote: Writer = json.encoder.encode_basestring
@@ -63,7 +63,16 @@ def write_timestamp(value: Any) -> str:
     since = value - _EPOCH
     if since.days < 0:
         return repr(since // _MICROSECOND // 1000 / 1000)
-    return f"{since.days * 86400 + since.seconds}.{_MILLISECONDS[since.microseconds // 1000]}"
+    return f"{since.days * 86400 + since.seconds}.{MILLISECONDS[since.microseconds // 1000]}"
+
+
+def write_microseconds(value: Any) -> str:
+    """Write microseconds since the epoch as seconds, in whole milliseconds."""
+    if type(value) is not int:
+        raise wrong(value, "microseconds")
+    if value < 0:
+        return repr(value // 1000 / 1000)
+    return f"{value // 1_000_000}.{MILLISECONDS[value // 1000 % 1000]}"
 
 
 def write_blob(value: Any) -> str:

@@ -15,26 +15,22 @@ from typing import Any
 
 from sqlalchemy import (
     Connection,
-    Integer,
     Select,
     bindparam,
     exists,
-    func,
     or_,
     select,
-    type_coerce,
 )
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.hot_queries import HotQuery
-from ecr_emulator.db.scanning_tables import image_scans
 from ecr_emulator.db.schema import image_tags, images
+from ecr_emulator.registry.described_images import COLUMNS, DescribedImage, described
 from ecr_emulator.registry.images import (
     ACTIVE,
     ANY_STATUS,
     ImageId,
-    TaggedImage,
     status_is,
 )
 from ecr_emulator.registry.repository import Repository, find_repository
@@ -128,7 +124,7 @@ class ImageListings:
         *,
         after: int,
         limit: int,
-    ) -> tuple[Sequence[TaggedImage], int | None]:
+    ) -> tuple[Sequence[DescribedImage], int | None]:
         """Return up to *limit* images with their tags, in the order of the pushes.
 
         :param after: the position that the page before ended with; 0 for the first page.
@@ -143,16 +139,16 @@ class ImageListings:
 
     def _page(
         self, key: RegistryKey, name: str, image_filter: ImageFilter, after: int, limit: int
-    ) -> tuple[Sequence[TaggedImage], int | None]:
+    ) -> tuple[Sequence[DescribedImage], int | None]:
         query = _page(image_filter)
         with self._database.read() as connection:
             repository = find_repository(connection, key, name)
             last = _end(connection, repository, image_filter, after + 1)
             parameters = _parameters(repository, after + 1, last, limit)
             rows = query.all(connection, parameters)
-        found = TaggedImage.from_listing(rows[:limit])
+        found = described(rows[:limit])
         if len(rows) > limit:
-            last = found[-1].image.id
+            last = found[-1].id
         return found, last
 
 
@@ -163,16 +159,6 @@ _OF_REPOSITORY = (
 _NTH = HotQuery(
     select(images.c.id).where(*_OF_REPOSITORY).order_by(images.c.id).offset(MOST_SEEN - 1).limit(1)
 )
-
-
-#: The tags of an image in one text; no tag has a blank in it.
-_TAGS = (
-    select(func.aggregate_strings(image_tags.c.tag, " "))
-    .where(image_tags.c.image_id == images.c.id)
-    .scalar_subquery()
-)
-#: As the database has it: a number or a truth value.
-_WAS_SCANNED = type_coerce(exists().where(image_scans.c.image_id == images.c.id), Integer)
 
 
 # Compiled once each: there are few filters.
@@ -197,7 +183,7 @@ def _listing(image_filter: ImageFilter, *, goes_on: bool) -> HotQuery:
 @lru_cache(maxsize=64)
 def _page(image_filter: ImageFilter) -> HotQuery:
     """Return the query of :meth:`ImageListings.page`."""
-    query = select(images, _TAGS, _WAS_SCANNED).order_by(images.c.id)
+    query = select(*COLUMNS).order_by(images.c.id)
     if image_filter.tag_status != _ANY:
         tagged = exists().where(image_tags.c.image_id == images.c.id)
         query = query.where(tagged if image_filter.tag_status == _TAGGED else ~tagged)

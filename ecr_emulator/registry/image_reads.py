@@ -15,6 +15,7 @@ from ecr_emulator.db.engine import Database
 from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.schema import image_tags, images, manifests, repositories
 from ecr_emulator.digests import looks_like_digest
+from ecr_emulator.registry.described_images import DescribedImage, describe
 from ecr_emulator.registry.encryption_keys import check_enabled
 from ecr_emulator.registry.errors import ImageNotFound, KmsFailure
 from ecr_emulator.registry.images import (
@@ -22,11 +23,9 @@ from ecr_emulator.registry.images import (
     Image,
     ImageId,
     StoredManifest,
-    TaggedImage,
     find_image,
     looks_like_tag,
     status_is,
-    with_tags,
 )
 from ecr_emulator.registry.pull_exclusions import is_excluded
 from ecr_emulator.registry.repository import Repository, find_repository
@@ -216,20 +215,21 @@ class ImageReads:
 
     def describe(
         self, key: RegistryKey, name: str, image_ids: Sequence[ImageId]
-    ) -> list[TaggedImage]:
+    ) -> list[DescribedImage]:
         """Return the images named, each once; all of them or none (DescribeImages).
 
         :raises RepositoryNotFound, ImageNotFound: one of them does not exist.
         """
-        found: dict[int, Image] = {}
+        found: list[int] = []
         with self._database.read() as connection:
             repository = find_repository(connection, key, name)
             for image_id in image_ids:
                 image = find_image(connection, repository, image_id) if _names(image_id) else None
                 if image is None:
                     raise ImageNotFound(image_id.digest, image_id.tag, name, key.account)
-                found[image.id] = image
-            return with_tags(connection, list(found.values()))
+                if image.id not in found:
+                    found.append(image.id)
+            return describe(connection, found)
 
     def tags(self, key: RegistryKey, name: str, *, after: str, limit: int) -> list[str]:
         """Return up to *limit* tags of the repository in lexical order.

@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, bindparam, select
+from sqlalchemy import Connection, Row, select
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
-from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.scanning_tables import image_scans, scan_findings
+from ecr_emulator.registry.described_images import DescribedImage
 from ecr_emulator.registry.errors import ImageNotFound, ValidationFailure
 from ecr_emulator.registry.images import Image, ImageId, find_image
 from ecr_emulator.registry.repository import Repository, find_repository
@@ -45,13 +45,6 @@ from ecr_emulator.registry.scanning_rules import (
     ENHANCED,
     MANUAL,
     ScanningConfiguration,
-)
-
-_SCANNED = HotQuery(
-    select(image_scans.c.image_id)
-    .distinct()
-    .where(image_scans.c.image_id.in_(bindparam("image_ids", expanding=True))),
-    expanding="image_ids",
 )
 
 
@@ -89,10 +82,11 @@ class ScanSummary:
 class ScanReport:
     """A scan of an image as a caller is told of it.
 
+    :ivar digest: the image's.
     :ivar summary: of the last scan that was completed; ``None`` when there is none to show.
     """
 
-    image: Image
+    digest: str
     scan_type: str
     status: ScanStatus
     summary: ScanSummary | None = None
@@ -141,7 +135,7 @@ class ImageScans:
             if self._queue.is_registry_exhausted(connection, key, now):
                 raise RegistryScanQuotaExceeded
             self._queue.start(connection, key, image, BASIC, now)
-        return ScanReport(image, BASIC, ScanStatus(IN_PROGRESS))
+        return ScanReport(image.digest, BASIC, ScanStatus(IN_PROGRESS))
 
     def report(
         self, key: RegistryKey, name: str, image_id: ImageId, *, after: int, limit: int
@@ -163,7 +157,7 @@ class ImageScans:
             row = connection.execute(query).one_or_none()
             if row is None:
                 if self._is_too_old(connection, configuration, repository, image):
-                    return ScanReport(image, ENHANCED, _EXPIRED), []
+                    return ScanReport(image.digest, ENHANCED, _EXPIRED), []
                 raise ScanNotFound(image_id.digest, image_id.tag, name, key.account)
             report = _report(row, image, configuration, repository, self._clock.now())
             if report.summary is None:
@@ -181,21 +175,20 @@ class ImageScans:
             return report, [Finding(position, document) for position, document in findings]
 
     def reports(
-        self, key: RegistryKey, name: str, images: Sequence[Image]
+        self, key: RegistryKey, name: str, images: Sequence[DescribedImage]
     ) -> dict[int, ScanReport]:
         """Return the last scans of those of *images* that were scanned, by the images' row ids.
 
         :raises RepositoryNotFound: there is no such repository.
         """
-        by_id = {image.id: image for image in images}
-        # Most images never were: nothing else is looked at for those.
-        scanned = [row[0] for row in _SCANNED.all(self._database, {"image_ids": list(by_id)})]
-        if not scanned:
+        by_id = {image.id: image for image in images if image.was_scanned}
+        # Most images never were: nothing is looked at for those.
+        if not by_id:
             return {}
         connection = self._database.reader()
         configuration = scanning_configuration(connection, key)
         query = select(image_scans).where(
-            image_scans.c.image_id.in_(scanned),
+            image_scans.c.image_id.in_(by_id),
             image_scans.c.scan_type == configuration.scan_type,
         )
         rows = connection.execute(query).all()
@@ -240,7 +233,7 @@ def _frequency(configuration: ScanningConfiguration, repository: Repository) -> 
 
 def _report(
     row: Row[Any],
-    image: Image,
+    image: Image | DescribedImage,
     configuration: ScanningConfiguration,
     repository: Repository,
     now: datetime,
@@ -250,7 +243,7 @@ def _report(
     Inspector closes an image's findings when it stops to monitor it, so none are told then.
     """
     if is_archived(image):
-        return ScanReport(image, row.scan_type, _ARCHIVED)
+        return ScanReport(image.digest, row.scan_type, _ARCHIVED)
     status, description = row.status, row.description
     if (
         row.scan_type == ENHANCED
@@ -258,7 +251,7 @@ def _report(
         and _frequency(configuration, repository) == CONTINUOUS_SCAN
     ):
         if now - row.started_at >= ELIGIBLE_FOR:
-            return ScanReport(image, ENHANCED, _EXPIRED)
+            return ScanReport(image.digest, ENHANCED, _EXPIRED)
         status, description = _CONTINUOUS.status, _CONTINUOUS.description
     summary = (
         None
@@ -267,4 +260,4 @@ def _report(
     )
     if row.note is not None and status in (COMPLETE, _CONTINUOUS.status):
         description = f"{description} {row.note}"
-    return ScanReport(image, row.scan_type, ScanStatus(status, description), summary)
+    return ScanReport(image.digest, row.scan_type, ScanStatus(status, description), summary)

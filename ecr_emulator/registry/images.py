@@ -39,10 +39,7 @@ class ImageId:
 
 
 class Image(NamedTuple):
-    """An image, an index or another artifact as it is stored; sizes are in bytes.
-
-    A tuple, as a listing makes a thousand of them from rows.
-    """
+    """An image, an index or another artifact as it is stored; sizes are in bytes."""
 
     id: int
     repository_id: int
@@ -60,41 +57,8 @@ class Image(NamedTuple):
 
     @classmethod
     def from_row(cls, row: Sequence[Any]) -> Image:
-        """Build an image from a row of its table, behind whose columns there may be others."""
-        return cls._make(row[:_COLUMNS])
-
-
-_COLUMNS = len(Image._fields)
-
-
-class TaggedImage(NamedTuple):
-    """An image with its tags, in their order.
-
-    :ivar may_be_scanned: whether it was ever scanned, as far as was looked.
-    """
-
-    image: Image
-    tags: tuple[str, ...]
-    may_be_scanned: bool = True
-
-    @classmethod
-    def from_listing(cls, rows: Sequence[Sequence[Any]]) -> list[TaggedImage]:
-        """Build images from rows of their table with two more columns.
-
-        These are the tags, parted by blanks (``None`` for none), and whether it was ever scanned.
-        """
-        # A namedtuple's own ways to make one take twice as long for a thousand.
-        make = tuple.__new__
-        return [
-            make(cls, (make(Image, row[:_COLUMNS]), _parted(row[_COLUMNS]), bool(row[-1])))
-            for row in rows
-        ]
-
-
-def _parted(tags: str | None) -> tuple[str, ...]:
-    if tags is None:
-        return ()
-    return tuple(sorted(tags.split(" "))) if " " in tags else (tags,)
+        """Build an image from a row of its table."""
+        return cls._make(row[: len(cls._fields)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,12 +141,6 @@ def tags_of_images(connection: Connection, image_ids: list[int]) -> dict[int, li
     for image_id, tag in _TAGS.all(connection, {"image_ids": image_ids}):
         found.setdefault(image_id, []).append(tag)
     return found
-
-
-def with_tags(connection: Connection, found: Sequence[Image]) -> list[TaggedImage]:
-    """Return images with their tags."""
-    tags = tags_of_images(connection, [image.id for image in found])
-    return [TaggedImage(image, tuple(tags.get(image.id, ()))) for image in found]
 
 
 def status_is(status: str) -> list[ColumnElement[bool]]:

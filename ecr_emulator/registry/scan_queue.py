@@ -17,6 +17,7 @@ from ecr_emulator.db.scanning_tables import image_scans
 from ecr_emulator.db.schema import image_layers
 from ecr_emulator.db.upsert import put_row
 from ecr_emulator.jobs.queue import JobQueue
+from ecr_emulator.registry.described_images import DescribedImage
 from ecr_emulator.registry.images import ACTIVE as IMAGE_IS_ACTIVE
 from ecr_emulator.registry.images import Image
 from ecr_emulator.registry.pushes import Push
@@ -186,7 +187,7 @@ def unscannable_type(connection: Connection, image: Image) -> str | None:
     return min(of_layers)
 
 
-def is_archived(image: Image) -> bool:
+def is_archived(image: Image | DescribedImage) -> bool:
     """Say whether an image is archived, or not yet back from the archive."""
     return image.status != IMAGE_IS_ACTIVE
 

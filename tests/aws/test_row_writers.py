@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ecr_emulator.aws.row_writers import Rows
+from ecr_emulator.aws.row_writers import Member, Microseconds, Rows
 from ecr_emulator.aws.serialization import compile_serializer
 
 NAMES = ("text", "count", "flag", "at", "texts", "inner")
@@ -47,7 +47,9 @@ def serialize() -> Serialize:
     return compile_serializer(SHAPES, "Output")
 
 
-def written(serialize: Serialize, *rows: tuple[Any, ...], members: tuple[str, ...] = NAMES) -> str:
+def written(
+    serialize: Serialize, *rows: tuple[Any, ...], members: tuple[Member, ...] = NAMES
+) -> str:
     return serialize({"items": Rows(members, rows)}).decode()
 
 
@@ -122,6 +124,35 @@ def test_what_the_model_does_not_have_is_a_mistake(
         written(serialize, row, members=members)
     with pytest.raises(TypeError, match=message):
         written(serialize, good, row, members=members)
+
+
+EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
+@given(st.datetimes(timezones=st.just(timezone.utc)))
+def test_microseconds_are_written_as_their_datetime(moment: datetime) -> None:
+    serialize = compile_serializer(SHAPES, "Output")
+    since_epoch = (moment - EPOCH) // timedelta(microseconds=1)
+    assert written(serialize, (since_epoch,), members=(Microseconds("at"),)) == (
+        written(serialize, (moment,), members=("at",))
+    )
+
+
+@pytest.mark.parametrize(
+    ("member", "value", "message"),
+    [
+        ("at", NOON, "a value of datetime where the model has microseconds"),
+        ("at", True, "a value of bool where the model has microseconds"),
+        ("at", 1.5, "a value of float where the model has microseconds"),
+        ("count", 1, "the member 'count' of Item is no time"),
+        ("other", 1, "Item has no member 'other'"),
+    ],
+)
+def test_microseconds_are_integers_of_times(
+    serialize: Serialize, member: str, value: Any, message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        written(serialize, (value,), members=(Microseconds(member),))
 
 
 @pytest.mark.parametrize("row", [("a",), ("a", 1, 2)])

@@ -17,11 +17,12 @@ from ecr_emulator.aws.ecr.operation import operation
 from ecr_emulator.aws.ecr.scanning import SCAN_MEMBERS, scan_values
 from ecr_emulator.aws.image_ids import named_image, read_image_id
 from ecr_emulator.aws.operation_calls import CallContext
-from ecr_emulator.aws.row_writers import Rows
+from ecr_emulator.aws.row_writers import Member, Microseconds, Rows
+from ecr_emulator.registry.described_images import DescribedImage
 from ecr_emulator.registry.image_listings import ImageFilter
 from ecr_emulator.registry.image_reads import ImageFailure
 from ecr_emulator.registry.image_scans import ScanReport
-from ecr_emulator.registry.images import ImageId, StoredManifest, TaggedImage
+from ecr_emulator.registry.images import ImageId, StoredManifest
 from ecr_emulator.registry.manifest_conversion import convert
 
 
@@ -106,12 +107,13 @@ def describe_images(context: EcrContext, params: Params) -> dict[str, Any]:
     """Describe the images named, or all of them, a page at a time."""
     found, next_token = find_images(context, params)
     key, name = context.key(params), params["repositoryName"]
-    may_be_scanned = [item.image for item in found if item.may_be_scanned]
-    scans = context.registry.scans.reports(key, name, may_be_scanned)
+    scans = context.registry.scans.reports(key, name, found)
     return {"imageDetails": _details(key, name, found, scans), "nextToken": next_token}
 
 
-def find_images(context: CallContext, params: Params) -> tuple[Sequence[TaggedImage], str | None]:
+def find_images(
+    context: CallContext, params: Params
+) -> tuple[Sequence[DescribedImage], str | None]:
     """Return the images that DescribeImages asks for, and its next token.
 
     It is the same with private and with public registries, whose calls have no filter.
@@ -187,30 +189,35 @@ def _image(
     }
 
 
-#: The members of a detail that are an image's attributes, and which.
-_OF_IMAGE = {
+#: The members of a detail that are an image's attributes, and which: of both services' details.
+IMAGE_MEMBERS: dict[Member, str] = {
+    "imageTags": "tags",
     "imageDigest": "digest",
     "imageSizeInBytes": "size",
-    "imagePushedAt": "pushed_at",
+    Microseconds("imagePushedAt"): "pushed_at",
     "imageManifestMediaType": "media_type",
     "artifactMediaType": "artifact_media_type",
-    "lastRecordedPullTime": "last_pulled_at",
+}
+#: Of private registries' details.
+_OF_IMAGE: dict[Member, str] = {
+    **IMAGE_MEMBERS,
+    Microseconds("lastRecordedPullTime"): "last_pulled_at",
     "subjectManifestDigest": "subject_digest",
     "imageStatus": "status",
-    "lastArchivedAt": "last_archived_at",
-    "lastActivatedAt": "last_activated_at",
+    Microseconds("lastArchivedAt"): "last_archived_at",
+    Microseconds("lastActivatedAt"): "last_activated_at",
 }
 _attributes = attrgetter(*_OF_IMAGE.values())
-_DETAIL = ("registryId", "repositoryName", "imageTags", *_OF_IMAGE)
+_DETAIL = ("registryId", "repositoryName", *_OF_IMAGE)
 _DETAIL_WITH_SCAN = (*_DETAIL, *SCAN_MEMBERS)
 
 
 def _details(
-    key: RegistryKey, name: str, found: Sequence[TaggedImage], scans: Mapping[int, ScanReport]
+    key: RegistryKey, name: str, found: Sequence[DescribedImage], scans: Mapping[int, ScanReport]
 ) -> Rows:
-    account = key.account
-    details = [(account, name, tags or None, *_attributes(image)) for image, tags, _ in found]
+    registry_and_name = (key.account, name)
+    details = [registry_and_name + _attributes(image) for image in found]
     if not scans:
         return Rows(_DETAIL, details)
-    of_scans = [scan_values(scans.get(item.image.id)) for item in found]
+    of_scans = [scan_values(scans.get(image.id)) for image in found]
     return Rows(_DETAIL_WITH_SCAN, list(map(add, details, of_scans)))

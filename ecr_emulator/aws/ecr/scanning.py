@@ -217,7 +217,7 @@ def _asked(params: Params) -> ImageId:
 
 def _image_id(report: ScanReport, params: Params) -> dict[str, Any]:
     return {
-        "imageDigest": report.image.digest,
+        "imageDigest": report.digest,
         "imageTag": params["imageId"].get("imageTag"),
     }
 

@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from ecr_emulator.aws.ecr import images
 from ecr_emulator.aws.ecr_public.context import EcrPublicContext
 from ecr_emulator.aws.ecr_public.operation import operation
 from ecr_emulator.aws.operation_calls import Params, page_size
+from ecr_emulator.aws.row_writers import Rows
 from ecr_emulator.registry.images import Image
 from ecr_emulator.registry.tag_details import TaggedAt
 
 operation("PutImage")(images.put_image)
 operation("BatchDeleteImage")(images.batch_delete_image)
 
+_DETAIL = ("registryId", "repositoryName", *images.IMAGE_MEMBERS)
+_attributes = attrgetter(*images.IMAGE_MEMBERS.values())
+
 
 @operation("DescribeImages")
 def describe_images(context: EcrPublicContext, params: Params) -> dict[str, Any]:
     """Describe the images named, or all of them, a page at a time."""
     found, next_token = images.find_images(context, params)
-    key = context.key(params)
-    details = [
-        {
-            "registryId": key.account,
-            "repositoryName": params["repositoryName"],
-            "imageTags": list(item.tags) or None,
-            **_image_members(item.image),
-        }
-        for item in found
-    ]
+    registry_and_name = (context.key(params).account, params["repositoryName"])
+    details = Rows(_DETAIL, [registry_and_name + _attributes(image) for image in found])
     return {"imageDetails": details, "nextToken": next_token}
 
 
