@@ -79,7 +79,9 @@ class BodyReader:
         :raises BodyTooLarge: as soon as more came than the limit allows.
         """
         if size < 0:
-            return b"".join(self)
+            first = self.read(CHUNK)
+            # Most bodies are whole then.
+            return first if self._ended else first + b"".join(self)
         wanted = min(size, self._allowed())
         if self._ended or size == 0:
             return b""

@@ -115,12 +115,16 @@ def canonical_request(
     :param payload_hash: hex SHA-256 of the body.
     :raises UnicodeEncodeError: a character beyond ISO 8859-1.
     """
-    names = list(signed_headers)
-    lines = [request.method, canonical_path(request.path), canonical_query(query)]
-    lines.extend(f"{name}:{_trim(request.headers[name])}" for name in names)
-    lines.append("")
-    lines.append(";".join(names))
-    lines.append(payload_hash)
+    names, headers = list(signed_headers), request.headers
+    lines = [
+        request.method,
+        canonical_path(request.path),
+        canonical_query(query),
+        *[f"{name}:{_trim(headers[name])}" for name in names],
+        "",
+        ";".join(names),
+        payload_hash,
+    ]
     return "\n".join(lines).encode("latin-1")
 
 

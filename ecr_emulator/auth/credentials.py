@@ -14,6 +14,7 @@ import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Protocol
 
 from ecr_emulator.clock import Clock
@@ -122,7 +123,13 @@ class KnownCredentials:
             raise UnknownAccessKey("unknown access key id")
         if session_token is not None and session_token != secret:
             raise InvalidSessionToken("a long-term key has no session token")
-        return AccessKey(access_key_id, secret, root_principal(account))
+        return _root_key(access_key_id, secret, account)
+
+
+# A key is asked for by every request, and there are few.
+@lru_cache(maxsize=1024)
+def _root_key(access_key_id: str, secret: str, account: str) -> AccessKey:
+    return AccessKey(access_key_id, secret, root_principal(account))
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
 from functools import lru_cache
+from typing import NamedTuple
 from urllib.parse import unquote
 
 from ecr_emulator.clock import Clock
@@ -83,8 +84,7 @@ class Authenticated:
     session_token: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class _Claim:
+class _Claim(NamedTuple):
     """What a request says about its own signature.
 
     :param date: the request's date as sent; None when the header form has none.
@@ -288,6 +288,8 @@ def _basic_date(text: str) -> str:
     return text
 
 
+# Most requests of a second say the same.
+@lru_cache(maxsize=256)
 def _parse_basic_date(stamp: str) -> datetime:
     digits = stamp[:8] + stamp[9:15]
     if len(stamp) != 16 or stamp[8] != "T" or stamp[15] != "Z" or not digits.isascii():

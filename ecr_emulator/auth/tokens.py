@@ -25,6 +25,8 @@ USER_NAME = "AWS"
 MAX_PASSWORD = 12288
 MAX_BASIC_HEADER = 20480
 
+_as_json = json.JSONEncoder(separators=(",", ":")).encode
+
 TokenService = Literal["ecr", "ecr-public"]
 
 
@@ -106,7 +108,7 @@ class RegistryTokens:
             "issued": issued,
             "expires": expires,
         }
-        payload = encode_base64(json.dumps(claims, separators=(",", ":")).encode())
+        payload = encode_base64(_as_json(claims).encode())
         password = self._password(payload, expires)
         return IssuedToken(
             token=encode_base64(f"{USER_NAME}:{password}".encode("ascii")),
@@ -138,7 +140,7 @@ class RegistryTokens:
             "type": "DATA_KEY",
             "expiration": expires,
         }
-        return encode_base64(json.dumps(envelope, separators=(",", ":")).encode("ascii"))
+        return encode_base64(_as_json(envelope).encode("ascii"))
 
     def _open(self, password: str) -> TokenClaims:
         # Nothing is parsed that was not made here: the payload stands between two fixed texts,

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import logging
-import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from http import HTTPStatus
 from typing import Any
 
@@ -27,6 +27,7 @@ from ecr_emulator.aws.ecr_public.context import EcrPublicContext
 from ecr_emulator.aws.errors import AwsError
 from ecr_emulator.aws.operation_calls import ApiServices, CallContext
 from ecr_emulator.aws.operations import Operations
+from ecr_emulator.aws.request_ids import new_request_id
 from ecr_emulator.aws.sts import StsServices
 from ecr_emulator.endpoints import Endpoint, is_host
 from ecr_emulator.metrics import OPERATION
@@ -48,6 +49,7 @@ _APIS: dict[str, tuple[Operations[Any], type[CallContext]]] = {
 }
 _METHODS = {"GET", "HEAD", "POST"}
 _FORM = "application/x-www-form-urlencoded"
+_STATUS_LINES = {status.value: f"{status.value} {status.phrase}" for status in HTTPStatus}
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,11 +73,11 @@ class AwsDoor:
         """Answer a request (WSGI): Flask's routing would cost as much as a small operation."""
         status, headers, body = self._answer(environ)
         headers.append(("Content-Length", str(len(body))))
-        start_response(f"{status} {HTTPStatus(status).phrase}", headers)
+        start_response(_STATUS_LINES[status], headers)
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
     def _answer(self, environ: dict[str, Any]) -> Answer:
-        request_id = str(uuid.uuid4())
+        request_id = new_request_id()
         is_query = False
         try:
             signed = _signed_request(environ, self.max_body)
@@ -162,6 +164,12 @@ def _members(body: bytes) -> dict[str, Any] | None:
     return members if isinstance(members, dict) else None
 
 
+# Of a client's headers the same few names come again and again.
+@lru_cache(maxsize=1024)
+def _header_name(variable: str) -> str:
+    return variable.removeprefix("HTTP_").replace("_", "-").lower()
+
+
 def _signed_request(environ: Mapping[str, Any], max_body: int) -> SignedRequest:
     try:
         body = BodyReader(environ, max_body).read()
@@ -171,13 +179,11 @@ def _signed_request(environ: Mapping[str, Any], max_body: int) -> SignedRequest:
         # A body cut short: what came is not what was signed.
         raise errors.serialization() from None
     headers = {
-        name[5:].replace("_", "-").lower(): value
-        for name, value in environ.items()
-        if name.startswith("HTTP_")
+        _header_name(name): value for name, value in environ.items() if name.startswith("HTTP_")
     }
     for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
         if environ.get(name):
-            headers[name.replace("_", "-").lower()] = environ[name]
+            headers[_header_name(name)] = environ[name]
     return SignedRequest(
         method=environ["REQUEST_METHOD"],
         path=environ.get("PATH_INFO") or "/",

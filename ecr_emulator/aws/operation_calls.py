@@ -138,7 +138,8 @@ class CallContext(ABC):
 def _request_keys(params: Params) -> dict[str, Value]:
     """Return the condition keys that a request's own members give."""
     keys: dict[str, Value] = {}
-    tags, tag_keys = tags_of(params), params.get("tagKeys")
+    tags = tags_of(params) if "tags" in params else {}
+    tag_keys = params.get("tagKeys")
     if tags or tag_keys:
         keys = tagging_keys(tags=tags, tag_keys=tag_keys or ())
     if "name" in params:

@@ -30,8 +30,7 @@ _TAG = re.compile(r"[a-zA-Z0-9_][a-zA-Z0-9._-]{0,127}\Z")
 _PRINTED_TAG = re.compile(r"[a-zA-Z0-9\-_.]+")
 
 
-@dataclass(frozen=True, slots=True)
-class ImageId:
+class ImageId(NamedTuple):
     """How a caller names an image: by digest, by tag, or by both."""
 
     digest: str | None = None

@@ -96,7 +96,7 @@ def list_images(context: EcrContext, params: Params) -> dict[str, Any]:
         after=None if position is None else (position[0], position[1]),
         limit=limit,
     )
-    output: dict[str, Any] = {"imageIds": [_image_id(image_id) for image_id in found]}
+    output: dict[str, Any] = {"imageIds": Rows(_IMAGE_ID, found)}
     if following is not None:
         output["nextToken"] = context.next_token(following, *bound_to)
     return output
@@ -159,6 +159,10 @@ def _filter(params: Params) -> ImageFilter:
 
 def _image_ids(params: Params) -> list[ImageId]:
     return [read_image_id(item) for item in params["imageIds"]]
+
+
+#: The members of an :class:`ImageId`.
+_IMAGE_ID = ("imageDigest", "imageTag")
 
 
 def _image_id(image_id: ImageId) -> dict[str, Any]:
