@@ -22,6 +22,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from ecr_emulator.clock import Clock
+from ecr_emulator.connection_spread import ConnectionSpread, Loads
 from ecr_emulator.stalls import StallGuard
 from ecr_emulator.supervisor import STOP_SIGNALS, Supervisor, Work
 
@@ -110,8 +111,9 @@ def run(
     # What is loaded by now is shared with the workers; keep the collector from touching it.
     gc.collect()
     gc.freeze()
+    loads = Loads(settings.workers)
     supervisor = Supervisor(
-        lambda ready: _work(settings, make_application, listener, ready),
+        lambda ready: _work(settings, make_application, listener, loads, ready),
         settings.workers,
         listener,
         on_ready,
@@ -168,6 +170,7 @@ def _work(
     settings: Settings,
     make_application: Callable[[Settings], WSGIApplication],
     listener: socket.socket,
+    loads: Loads,
     ready: Callable[[], None],
 ) -> None:
     """Be a worker: make the application and serve it with Granian until told to stop."""
@@ -177,7 +180,8 @@ def _work(
     from granian.log import LogLevels
     from granian.server import MPServer
 
-    application = StallGuard(make_application(settings), settings.stall_timeout)
+    spread = ConnectionSpread(make_application(settings), loads, listener.getsockname()[1])
+    application = StallGuard(spread, settings.stall_timeout)
     # What was made by now stays. An answer of many items makes more objects than the collector
     # waits for by default, none of them garbage: it took a third of the time of such an answer.
     gc.freeze()

@@ -15,7 +15,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import logging
-import os
 import socket
 import struct
 import sys
@@ -25,6 +24,8 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
+
+from ecr_emulator.connected_sockets import connected_sockets
 
 logger = logging.getLogger(__name__)
 
@@ -208,20 +209,11 @@ class _Watch(threading.Thread):
 def _connections(peers: Collection[str]) -> Iterator[_Connection]:
     """Yield this process's connections with *peers*; their handles are the caller's to close."""
     names = set()
-    for entry in os.listdir("/proc/self/fd"):
-        try:
-            descriptor = os.dup(int(entry))
-        except OSError:  # closed by now
-            continue
-        try:
-            handle = socket.socket(fileno=descriptor)
-        except OSError:  # not a socket
-            os.close(descriptor)
-            continue
+    for handle in connected_sockets():
         try:
             name = (handle.getpeername(), handle.getsockname())
             info = handle.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
-        except OSError:  # not connected, or by other means than TCP
+        except OSError:  # closed by its peer, or by other means than TCP
             handle.close()
             continue
         # A handle made here may have the number of what was listed and is gone.

@@ -54,7 +54,16 @@ MAY_IMPORT: dict[str, set[str]] = {
 }
 #: The top of the house, which wires it all and which nothing below may import. What begins
 #: with ``cli_`` belongs to the command line.
-TOP = {"__main__", "app", "cli", "server", "stalls", "supervisor"}
+TOP = {
+    "__main__",
+    "app",
+    "cli",
+    "connected_sockets",
+    "connection_spread",
+    "server",
+    "stalls",
+    "supervisor",
+}
 
 #: What only the doors, the control endpoints and the top know of.
 WEB = {"flask", "werkzeug", "granian", "click"}

@@ -27,6 +27,7 @@ def make(settings: Settings) -> Callable[[Environ, Start], Any]:
         "/raw-body": raw_body,
         "/environ": lambda environ: json.dumps({k: str(v) for k, v in environ.items()}),
         "/sleep": sleep,
+        "/work": work,
         "/spin": spin,
         "/crash": lambda environ: os._exit(3),
         "/raise": lambda environ: 1 / 0,
@@ -87,6 +88,14 @@ def sleep(environ: Environ) -> str:
     """Take the query's seconds."""
     time.sleep(float(environ["QUERY_STRING"]))
     return "slept"
+
+
+def work(environ: Environ) -> str:
+    """Work for some milliseconds, and tell who did."""
+    until = time.thread_time() + 0.005
+    while time.thread_time() < until:
+        pass
+    return str(os.getpid())
 
 
 def spin(environ: Environ) -> str:
