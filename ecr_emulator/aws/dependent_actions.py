@@ -8,7 +8,7 @@ from ecr_emulator.arns import RegistryKey, kms_key_arn
 from ecr_emulator.auth.access import Access, AccessDenied
 from ecr_emulator.auth.principals import Principal
 from ecr_emulator.auth.service_linked_roles import ServiceLinkedRoles, service_linked_role_arn
-from ecr_emulator.policy.actions import Requirement, ResourceType, When
+from ecr_emulator.policy.actions import OPERATIONS, Requirement, ResourceType, When
 from ecr_emulator.policy.context import Origin, Value
 from ecr_emulator.registry.errors import KmsFailure
 from ecr_emulator.registry.prefixes import ROOT, path_of
@@ -26,16 +26,37 @@ _MEMBERS = {
 }
 
 
-def is_needed(requirement: Requirement, params: Params) -> bool:
-    """Say whether a request needs an action, as far as its own members tell.
+_ANY_REQUEST = (When.ALWAYS, When.FIRST_USE)
+#: What an operation needs as far as a request tells, by service and operation.
+_TOLD_BY_REQUEST = {
+    service: {
+        name: [
+            requirement
+            for requirement in requirements
+            if requirement.when in (*_ANY_REQUEST, When.CUSTOMER_KEY, *_MEMBERS)
+        ]
+        for name, requirements in operations.items()
+    }
+    for service, operations in OPERATIONS.items()
+}
+
+
+def needed(service: str, operation: str, params: Params) -> list[Requirement]:
+    """Return the actions that a request needs, as far as its own members tell.
 
     What depends on more than the request is asked for where that is known.
     """
-    if requirement.when in (When.ALWAYS, When.FIRST_USE):
-        return True
-    if requirement.when is When.CUSTOMER_KEY:
+    return [
+        requirement
+        for requirement in _TOLD_BY_REQUEST[service][operation]
+        if requirement.when in _ANY_REQUEST or _calls_for(requirement.when, params)
+    ]
+
+
+def _calls_for(when: When, params: Params) -> bool:
+    if when is When.CUSTOMER_KEY:
         return _customer_key(params) is not None
-    return bool(params.get(_MEMBERS.get(requirement.when, "")))
+    return bool(params.get(_MEMBERS[when]))
 
 
 def repositories_of(params: Params) -> list[str | None]:

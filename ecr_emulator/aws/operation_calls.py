@@ -16,11 +16,11 @@ from ecr_emulator.auth.principals import Principal
 from ecr_emulator.auth.service_linked_roles import ServiceLinkedRoles
 from ecr_emulator.auth.tokens import RegistryTokens
 from ecr_emulator.auth.urls import DownloadUrls
-from ecr_emulator.aws.dependent_actions import check_other_service, is_needed, repositories_of
+from ecr_emulator.aws.dependent_actions import check_other_service, needed, repositories_of
 from ecr_emulator.aws.errors import AwsError, access_denied
 from ecr_emulator.aws.operations import Operations
 from ecr_emulator.endpoints import Endpoint, RegistryAddresses
-from ecr_emulator.policy.actions import ACTIONS, OPERATIONS, ResourceType
+from ecr_emulator.policy.actions import ACTIONS, ResourceType
 from ecr_emulator.policy.context import Origin, Value, tagging_keys
 from ecr_emulator.registry.core import Registry
 from ecr_emulator.registry.errors import (
@@ -98,9 +98,7 @@ class CallContext(ABC):
             key, repositories = self.key(params), repositories_of(params)
         keys = _request_keys(params)
         access, principal, origin = self.services.access, self.principal, self.origin
-        for requirement in OPERATIONS[key.service][operation]:
-            if not is_needed(requirement, params):
-                continue
+        for requirement in needed(key.service, operation, params):
             if requirement.action in ACTIONS[key.service]:
                 for repository in repositories:
                     access.check(
