@@ -38,7 +38,7 @@ class DescribedImage(NamedTuple):
     was_scanned: bool
 
 
-def described(rows: Sequence[Sequence[Any]]) -> list[DescribedImage]:
+def described(rows: Sequence[tuple[Any, ...]]) -> list[DescribedImage]:
     """Return images from rows of :data:`COLUMNS`."""
     # A namedtuple's own ways to make one take twice as long.
     make = tuple.__new__

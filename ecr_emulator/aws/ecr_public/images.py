@@ -16,8 +16,8 @@ from ecr_emulator.registry.tag_details import TaggedAt
 operation("PutImage")(images.put_image)
 operation("BatchDeleteImage")(images.batch_delete_image)
 
-_DETAIL = ("registryId", "repositoryName", *images.IMAGE_MEMBERS)
-_attributes = attrgetter(*images.IMAGE_MEMBERS.values())
+_DETAIL = ("registryId", "repositoryName", *images.IMAGE_MEMBERS.values())
+_attributes = attrgetter(*images.IMAGE_MEMBERS)
 
 
 @operation("DescribeImages")
