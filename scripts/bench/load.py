@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 MIB = 1024**2
+#: Bytes of a commit that changes a few pages.
+_COMMIT = 16 * 1024
 _RATE = re.compile(r"Requests/sec:\s+([0-9.]+)")
 _BYTES = re.compile(r"Transfer/sec:\s+([0-9.]+)([KMGT]?B)")
 _WRONG = re.compile(r"Non-2xx or 3xx responses: (\d+)")
@@ -118,6 +120,21 @@ def _wrk(
         first = requests[0]
         sys.exit(f"{first.method} {first.path} at port {port}: {wrong[1]} refusals")
     return done.stdout
+
+
+def sync_rate(folder: Path, *, seconds: float) -> float:
+    """Write as much as a small commit does and sync it, again and again; return how often a second.
+
+    Who answers a write when it is on the disk cannot be faster with one client.
+    """
+    with (folder / "synced").open("wb", buffering=0) as file:
+        started, count = time.perf_counter(), 0
+        while (elapsed := time.perf_counter() - started) < seconds:
+            file.seek(count % 1000 * _COMMIT)
+            file.write(os.urandom(_COMMIT))
+            os.fdatasync(file)
+            count += 1
+    return count / elapsed
 
 
 def _match(pattern: re.Pattern[str], printed: str) -> re.Match[str]:
