@@ -33,6 +33,7 @@ GROUND = {
     "setting_sources",
     "setting_values",
     "storage_failure",
+    "uuids",
     "wsgi_body",
 }
 #: The rooms above the ground, and which of each other they may import.

@@ -27,13 +27,13 @@ from ecr_emulator.aws.ecr_public.context import EcrPublicContext
 from ecr_emulator.aws.errors import AwsError
 from ecr_emulator.aws.operation_calls import ApiServices, CallContext
 from ecr_emulator.aws.operations import Operations
-from ecr_emulator.aws.request_ids import new_request_id
 from ecr_emulator.aws.sts import StsServices
 from ecr_emulator.endpoints import Endpoint, is_host
 from ecr_emulator.metrics import OPERATION
 from ecr_emulator.policy.context import Origin
 from ecr_emulator.registry.api_calls import INTERNAL_FAILURE, ApiCall
 from ecr_emulator.storage_failure import StorageFailure
+from ecr_emulator.uuids import random_uuid
 from ecr_emulator.wsgi_body import BodyError, BodyReader, BodyTooLarge
 
 #: Status, headers and body of an answer.
@@ -77,7 +77,7 @@ class AwsDoor:
         return [b"" if environ["REQUEST_METHOD"] == "HEAD" else body]
 
     def _answer(self, environ: dict[str, Any]) -> Answer:
-        request_id = new_request_id()
+        request_id = random_uuid()
         is_query = False
         try:
             signed = _signed_request(environ, self.max_body)

@@ -127,6 +127,14 @@ class Plan:
         except self._dialect.loaded_dbapi.Error as error:
             self._fail(values, error)
 
+    def run_as(self, text: str, driver: Any, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Run *text*, which is the statement for all of *rows* at once; raises as :meth:`run`."""
+        values = [value for row in rows for value in self.values(row)]
+        try:
+            driver.execute(text, values)
+        except self._dialect.loaded_dbapi.Error as error:
+            self._fail(values, error)
+
     def _fail(self, values: Any, error: Exception) -> NoReturn:
         base = self._dialect.loaded_dbapi.Error
         raise DBAPIError.instance(self.text, values, error, base, dialect=self._dialect) from error

@@ -12,6 +12,10 @@ from ecr_emulator.db.hot_plans import Plan
 from ecr_emulator.db.transactions import driver_of
 from ecr_emulator.db.upsert import put_row_statement
 
+#: Rows that one statement inserts. Each number is a statement of its own to the driver, which keeps
+#: a hundred of them ready.
+_ROWS_AT_ONCE = 16
+
 
 class HotWrite:
     """A statement that changes rows.
@@ -32,12 +36,6 @@ class HotWrite:
         plan = self._plan(connection.dialect, tuple(parameters))
         changed: int = plan.run(driver_of(connection), parameters).rowcount
         return changed
-
-    def run_many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Run it once for each of *rows*, which all have the same parameters."""
-        if rows:
-            plan = self._plan(connection.dialect, tuple(rows[0]))
-            plan.run_many(driver_of(connection), rows)
 
     def _plan(self, dialect: Dialect, names: tuple[str, ...]) -> Plan:
         plan = self._plans.get((dialect.name, names))
@@ -69,6 +67,34 @@ class HotInsert(HotWrite):
 
     def _for(self, dialect: Dialect, _names: tuple[str, ...]) -> Insert | Update:
         return self._statement if _is_sqlite(dialect) else self._with_id
+
+
+class HotRows(HotWrite):
+    """An INSERT of several rows into a table."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table.insert())
+        self._table = table
+        self._texts: dict[tuple[tuple[str, ...], int], str] = {}
+
+    def run_many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert *rows*, which all have the same columns; raises as :meth:`HotWrite.run`."""
+        if not rows:
+            return
+        dialect, driver, names = connection.dialect, driver_of(connection), tuple(rows[0])
+        plan = self._plan(dialect, names)
+        if _is_sqlite(dialect) and len(rows) <= _ROWS_AT_ONCE:
+            plan.run_as(self._text(dialect, names, len(rows)), driver, rows)
+        else:
+            plan.run_many(driver, rows)
+
+    def _text(self, dialect: Dialect, names: tuple[str, ...], number: int) -> str:
+        """Return the statement as it is for so many rows."""
+        text = self._texts.get((names, number))
+        if text is None:
+            rows = self._table.insert().values([dict.fromkeys(names)] * number)
+            text = self._texts[names, number] = str(rows.compile(dialect=dialect))
+        return text
 
 
 class HotPut(HotWrite):

@@ -7,13 +7,13 @@ Amazon ECR actions with AWS CloudTrail" (the records of API calls and of lifecyc
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
 from ecr_emulator.arns import RegistryKey
+from ecr_emulator.uuids import random_uuid
 
 IMAGE_ACTION = "ECR Image Action"
 REFERRER_ACTION = "ECR Referrer Action"
@@ -50,7 +50,7 @@ class Event:
         """
         return {
             "version": "0",
-            "id": str(uuid.uuid4()),
+            "id": random_uuid(),
             "detail-type": self.detail_type,
             "source": self.source,
             "account": self.key.account,

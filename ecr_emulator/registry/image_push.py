@@ -171,7 +171,7 @@ class ImagePush:
         partial: bool = False,
     ) -> Image:
         repository, existing = target.repository, target.existing
-        _check_tag_is_free(repository, tag, existing, target.tagged, digest)
+        _check_tag_is_free(target, tag, digest)
         self._check_quotas(connection, target, tag)
         now = self._clock.now()
         image = existing or store_image(
@@ -225,16 +225,11 @@ class ImagePush:
             raise LimitExceeded.of_tags(tag, name, account, quotas.tags_per_image)
 
 
-def _check_tag_is_free(
-    repository: Repository,
-    tag: str | None,
-    existing: Image | None,
-    tagged: Image | None,
-    digest: str,
-) -> None:
+def _check_tag_is_free(target: PushTarget, tag: str | None, digest: str) -> None:
+    repository, existing, tagged_id = target.repository, target.existing, target.tagged_id
     name, account = repository.name, repository.key.account
     immutable = tag is not None and repository.tag_mutability.is_immutable(tag)
-    if existing is not None and (tag is None or tagged == existing):
+    if existing is not None and (tag is None or tagged_id == existing.id):
         if existing.status != ACTIVE:
             # The push restores it, and moves no tag.
             return
@@ -246,7 +241,7 @@ def _check_tag_is_free(
             tag_is_immutable=immutable,
             subject=existing.subject_digest,
         )
-    if tagged is not None and immutable:
+    if tagged_id is not None and immutable:
         raise ImageTagAlreadyExists(tag, name)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, select
 
 from ecr_emulator.db.hot_queries import HotQuery
-from ecr_emulator.db.hot_writes import HotInsert, HotWrite
+from ecr_emulator.db.hot_writes import HotInsert, HotRows, HotWrite
 from ecr_emulator.db.schema import (
     blobs,
     image_children,
@@ -28,7 +28,7 @@ _BATCH = 500
 _LARGEST_SIZE = (1 << 63) - 1
 
 _INSERT_IMAGE, _INSERT_MANIFEST = HotInsert(images), HotWrite(manifests.insert())
-_INSERT_LAYER, _INSERT_CHILD = HotWrite(image_layers.insert()), HotWrite(image_children.insert())
+_INSERT_LAYERS, _INSERT_CHILDREN = HotRows(image_layers), HotRows(image_children)
 _LAYER_SIZES = HotQuery(
     select(blobs.c.digest, blobs.c.size)
     .join(layers, layers.c.digest == blobs.c.digest)
@@ -79,14 +79,14 @@ def store_image(
     }
     image = Image(_INSERT_IMAGE.run(connection, values), **values)
     _INSERT_MANIFEST.run(connection, {"image_id": image.id, "body": body})
-    _INSERT_LAYER.run_many(
+    _INSERT_LAYERS.run_many(
         connection,
         [
             {"image_id": image.id, "digest": layer.digest, "media_type": layer.media_type}
             for layer in manifest.layers
         ],
     )
-    _INSERT_CHILD.run_many(
+    _INSERT_CHILDREN.run_many(
         connection,
         [{"image_id": image.id, "digest": child.digest} for child in manifest.children],
     )

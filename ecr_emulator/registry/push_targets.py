@@ -19,18 +19,18 @@ class PushTarget(NamedTuple):
     """What a push finds.
 
     :ivar existing: the image of the digest.
-    :ivar tagged: the image that the tag names so far.
+    :ivar tagged_id: the id of the image that the tag names so far.
     :ivar images_at_most: the repository has no more images than this.
     """
 
     repository: Repository
     existing: Image | None
-    tagged: Image | None
+    tagged_id: int | None
     images_at_most: int
     rules: RegistryRules
 
 
-_tagged, _counted = images.alias("tagged"), images.alias("counted")
+_counted = images.alias("counted")
 
 
 def _id(order: ColumnElement[int]) -> ColumnElement[int]:
@@ -47,7 +47,7 @@ _TARGET = HotQuery(
     select(
         repositories,
         images,
-        _tagged,
+        image_tags.c.image_id,
         # Two looks into an index, where counting takes as long as there are images.
         _id(_counted.c.id.desc()) - _id(_counted.c.id),
         *RULE_COLUMNS,
@@ -64,13 +64,11 @@ _TARGET = HotQuery(
             image_tags.c.tag == bindparam("tag"),
         ),
     )
-    .outerjoin(_tagged, _tagged.c.id == image_tags.c.image_id)
     .where(*_IN_REGISTRY)
 )
 _LOCK = HotQuery(select(repositories.c.id).where(*_IN_REGISTRY).with_for_update())
 _IMAGE_AT = len(repositories.c)
 _TAGGED_AT = _IMAGE_AT + len(images.c)
-_SPREAD_AT = _TAGGED_AT + len(images.c)
 
 
 def find_target(
@@ -93,11 +91,11 @@ def find_target(
     row = _TARGET.first(connection, parameters)
     if row is None:
         raise RepositoryNotFound(name, key.account)
-    spread = row[_SPREAD_AT]
+    tagged_id, spread, *rules = row[_TAGGED_AT:]
     return PushTarget(
         Repository.from_row(row[:_IMAGE_AT]),
         None if row[_IMAGE_AT] is None else Image._make(row[_IMAGE_AT:_TAGGED_AT]),
-        None if row[_TAGGED_AT] is None else Image._make(row[_TAGGED_AT:_SPREAD_AT]),
+        tagged_id,
         0 if spread is None else spread + 1,
-        RegistryRules.from_columns(*row[_SPREAD_AT + 1 :]),
+        RegistryRules.from_columns(*rules),
     )

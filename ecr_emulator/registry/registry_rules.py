@@ -50,11 +50,16 @@ class RegistryRules(NamedTuple):
         cls, replication: Any, scan_type: str | None, scanning: Any, signing: Any
     ) -> RegistryRules:
         """Build them from :data:`RULE_COLUMNS`; each is ``None`` if it was never configured."""
+        if replication is scan_type is signing is None:
+            return _NONE
         return cls(
             tuple(map(ReplicationRule.from_json, replication or ())),
             ScanningConfiguration.from_columns(scan_type, scanning),
             tuple(map(SigningRule.from_json, signing or ())),
         )
+
+
+_NONE = RegistryRules((), ScanningConfiguration(), ())
 
 
 def registry_rules(connection: Connection, key: RegistryKey) -> RegistryRules:
