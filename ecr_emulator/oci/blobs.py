@@ -16,7 +16,8 @@ from ecr_emulator.policy.data_plane import Call
 from ecr_emulator.registry.arriving_layers import ArrivingLayer, LayerChunks
 from ecr_emulator.registry.core import Registry
 from ecr_emulator.registry.errors import LayersNotFound, RegistryError
-from ecr_emulator.registry.layers import SMALL, Layer
+from ecr_emulator.registry.layer_links import Layer
+from ecr_emulator.registry.layers import SMALL
 
 logger = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ from ecr_emulator.blobs.store import (
 )
 from ecr_emulator.digests import digest_bytes
 from ecr_emulator.registry.errors import RegistryError, ServerFailure
-from ecr_emulator.registry.layers import Layer
+from ecr_emulator.registry.layer_links import Layer
 from ecr_emulator.registry.pull_through_errors import (
     UNAVAILABLE,
     UpstreamLayerFailure,

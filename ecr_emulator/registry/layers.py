@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import BinaryIO, cast
 
-from sqlalchemy import Connection, bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, select, update
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.blobs.sealing import SealedFile
 from ecr_emulator.blobs.store import BlobDamaged, BlobMissing
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
-from ecr_emulator.db.hot_queries import HotQuery
-from ecr_emulator.db.schema import blobs, image_layers, images, layers, repositories
-from ecr_emulator.db.upsert import insert_once
+from ecr_emulator.db.schema import layers, repositories
 from ecr_emulator.digests import looks_like_digest
 from ecr_emulator.quotas import ServiceQuotas
 from ecr_emulator.registry.account_settings import BLOB_MOUNTING, AccountSettings
@@ -30,9 +28,17 @@ from ecr_emulator.registry.errors import (
     RepositoryNotFound,
     ServerFailure,
 )
-from ecr_emulator.registry.images import ACTIVE
+from ecr_emulator.registry.layer_links import (
+    Layer,
+    Link,
+    Use,
+    find_link,
+    find_link_in,
+    link_blob,
+    use_of,
+)
 from ecr_emulator.registry.permits import Permit
-from ecr_emulator.registry.repository import Repository, find_repository
+from ecr_emulator.registry.repository import find_repository
 from ecr_emulator.registry.repository_blobs import RepositoryBlobs
 from ecr_emulator.registry.sealed_layer import SealedLayer, damaged
 from ecr_emulator.storage_failure import StorageFailure
@@ -46,18 +52,6 @@ AVAILABLE = "AVAILABLE"
 #: All images that name the layer are archived.
 LAYER_ARCHIVED = "ARCHIVED"
 UNAVAILABLE = "UNAVAILABLE"
-
-
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """A blob that a repository links to; the size is in bytes.
-
-    :ivar key_id: the key that the repository's blobs are sealed by; ``None`` for plain ones.
-    """
-
-    digest: str
-    size: int
-    key_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,40 +73,6 @@ class LayerFailure:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Link:
-    """A repository's link to a blob, and the blob's size in bytes."""
-
-    repository_id: int
-    size: int
-    linked_at: datetime
-    kms_key: str | None
-
-
-_LINKS = (
-    select(layers.c.repository_id, blobs.c.size, layers.c.linked_at, repositories.c.kms_key)
-    .select_from(layers)
-    .join(blobs, blobs.c.digest == layers.c.digest)
-    .join(repositories, repositories.c.id == layers.c.repository_id)
-)
-_FIND = HotQuery(
-    _LINKS.where(
-        layers.c.digest == bindparam("digest"),
-        repositories.c.account == bindparam("account"),
-        repositories.c.region == bindparam("region"),
-        repositories.c.name == bindparam("name"),
-    )
-)
-_USE = (
-    select(image_layers.c.media_type, images.c.status)
-    .join(images, images.c.id == image_layers.c.image_id)
-    .where(
-        images.c.repository_id == bindparam("repository_id"),
-        image_layers.c.digest == bindparam("digest"),
-    )
-    .limit(1)
-)
-_ACTIVE_USE = _USE.where(images.c.status == ACTIVE)
 #: Up to so many bytes a layer is small.
 SMALL = 64 * 1024
 #: In how many repositories a mount that names none looks for one that the caller may read.
@@ -169,20 +129,14 @@ class Layers:
         self._keep(link.repository_id, [(digest, link.linked_at)])
         return layer
 
-    def _find(self, key: RegistryKey, name: str, digest: str) -> _Link:
-        parameters = {
-            "digest": digest,
-            "account": key.account,
-            "region": key.region,
-            "name": name,
-        }
-        row = _FIND.first(self._database, parameters)
-        if row is None:
+    def _find(self, key: RegistryKey, name: str, digest: str) -> Link:
+        link = find_link_in(self._database, key, name, digest)
+        if link is None:
             find_repository(self._database.reader(), key, name)
             raise LayersNotFound.for_download(digest, name, key.account)
-        return _Link(*row)
+        return link
 
-    def _layer(self, digest: str, link: _Link) -> Layer:
+    def _layer(self, digest: str, link: Link) -> Layer:
         return Layer(digest, link.size, self._blobs.key_id(link.kms_key))
 
     def _is_stored(self, layer: Layer) -> bool:
@@ -250,7 +204,7 @@ class Layers:
         layer = self.get(key, name, digest)
         connection = self._database.reader()
         repository = find_repository(connection, key, name)
-        use = _use(connection, repository, digest)
+        use = use_of(connection, repository, digest)
         if use is None or not use.is_active:
             raise LayerInaccessible(digest, name, key.account)
         if not self._is_stored(layer):
@@ -274,11 +228,11 @@ class Layers:
                 if failure is not None:
                     failures.append(failure)
                     continue
-                link = _link(connection, repository, digest)
+                link = find_link(connection, repository, digest)
                 if link is None or not self._is_stored(self._layer(digest, link)):
                     found.append(LayerAvailability(digest, UNAVAILABLE))
                     continue
-                use = _use(connection, repository, digest)
+                use = use_of(connection, repository, digest)
                 found.append(_availability(digest, link.size, use))
                 linked.append((digest, link.linked_at))
         self._keep(repository.id, linked)
@@ -324,7 +278,7 @@ class Layers:
                 target.encryption_type,
                 target.kms_key,
             )
-            link = _link(connection, source, digest) if alike else None
+            link = find_link(connection, source, digest) if alike else None
             if link is None or not self._is_stored(self._layer(digest, link)):
                 return False
             link_blob(connection, target.id, self._layer(digest, link), self._clock.now())
@@ -338,9 +292,9 @@ class Layers:
         """
         with self._database.write() as connection:
             repository = find_repository(connection, key, name, for_update=True)
-            if _link(connection, repository, digest) is None:
+            if find_link(connection, repository, digest) is None:
                 raise LayersNotFound.for_download(digest, name, key.account)
-            if _use(connection, repository, digest) is not None:
+            if use_of(connection, repository, digest) is not None:
                 raise LayerInUse(digest)
             connection.execute(
                 delete(layers).where(
@@ -356,19 +310,6 @@ class LayerInUse(RegistryError):
 
     def __init__(self, digest: str) -> None:
         super().__init__(f"The layer with digest '{digest}' is referenced by an image")
-
-
-def link_blob(connection: Connection, repository_id: int, layer: Layer, now: datetime) -> bool:
-    """Record that a blob is stored and that a repository links to it, as of now.
-
-    :returns: whether the link is new.
-    """
-    insert_once(connection, blobs, digest=layer.digest, size=layer.size, stored_at=now)
-    link = {"repository_id": repository_id, "digest": layer.digest}
-    if insert_once(connection, layers, **link, linked_at=now):
-        return True
-    connection.execute(update(layers).filter_by(**link).values(linked_at=now))
-    return False
 
 
 def _lost(digest: str) -> ServerFailure:
@@ -390,34 +331,8 @@ def _failure(digest: str) -> LayerFailure | None:
     return None
 
 
-def _availability(digest: str, size: int, use: _Use | None) -> LayerAvailability:
+def _availability(digest: str, size: int, use: Use | None) -> LayerAvailability:
     if use is None:
         return LayerAvailability(digest, AVAILABLE, size)
     availability = AVAILABLE if use.is_active else LAYER_ARCHIVED
     return LayerAvailability(digest, availability, size, use.media_type)
-
-
-def _link(connection: Connection, repository: Repository, digest: str) -> _Link | None:
-    query = _LINKS.where(layers.c.repository_id == repository.id, layers.c.digest == digest)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else _Link(*row)
-
-
-@dataclass(frozen=True, slots=True)
-class _Use:
-    """What the images of a repository make of a layer."""
-
-    media_type: str
-    is_active: bool
-
-
-def _use(connection: Connection, repository: Repository, digest: str) -> _Use | None:
-    """Return how the images use a layer; ``None`` when none names it."""
-    parameters = {"repository_id": repository.id, "digest": digest}
-    # Any image, and only if that one is archived another: many may share a layer.
-    row = connection.execute(_USE, parameters).one_or_none()
-    if row is None:
-        return None
-    if row.status != ACTIVE:
-        row = connection.execute(_ACTIVE_USE, parameters).one_or_none() or row
-    return _Use(row.media_type, row.status == ACTIVE)

@@ -12,7 +12,8 @@ from ecr_emulator.registry.arriving_layers import ArrivingLayer, ArrivingLayers,
 from ecr_emulator.registry.errors import LayersNotFound, RepositoryNotFound
 from ecr_emulator.registry.image_imports import ImageImports
 from ecr_emulator.registry.images import ACTIVE
-from ecr_emulator.registry.layers import Layer, Layers, link_blob
+from ecr_emulator.registry.layer_links import Layer, link_blob
+from ecr_emulator.registry.layers import Layers
 from ecr_emulator.registry.manifests import parse_manifest
 from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.pull_through_errors import UpstreamLayerFailure

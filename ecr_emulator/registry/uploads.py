@@ -41,7 +41,7 @@ from ecr_emulator.registry.errors import (
     UploadBusyError,
     UploadNotFound,
 )
-from ecr_emulator.registry.layers import Layer, link_blob
+from ecr_emulator.registry.layer_links import Layer, link_blob
 from ecr_emulator.registry.permits import Permit
 from ecr_emulator.registry.repository import find_repository
 from ecr_emulator.registry.repository_blobs import RepositoryBlobs
