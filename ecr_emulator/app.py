@@ -10,6 +10,7 @@ from typing import Any
 
 from flask import Flask, Response
 
+from ecr_emulator import home_processor
 from ecr_emulator.admin.bills import bills_blueprint
 from ecr_emulator.admin.clock import ClockControl, clock_blueprint
 from ecr_emulator.admin.events import events_blueprint
@@ -74,6 +75,9 @@ from ecr_emulator.upstreams.http import UpstreamRegistries
 from ecr_emulator.upstreams.peers import Peers
 from ecr_emulator.upstreams.secrets import Secrets, read_secrets
 
+#: Methods of the OCI door's requests that are short, unless a large blob is sent.
+_SHORT = ("GET", "HEAD")
+
 
 class Application:
     """The whole emulator as one WSGI application."""
@@ -115,8 +119,13 @@ class Application:
         if companions is not None and (service := companions.service_of(environ)) is not None:
             door, body = "companions", companions.answer(service, environ, listen)
         elif self._oci.handles(environ.get("PATH_INFO", "")):
+            if environ["REQUEST_METHOD"] in _SHORT:
+                home_processor.stay()
+            else:
+                home_processor.roam()
             door, body = "oci", self._oci(environ, listen)
         elif self._aws.handles(environ):
+            home_processor.stay()
             door, body = "aws", self._aws(environ, listen)
         else:
             door, body = "control", self._flask(environ, listen)

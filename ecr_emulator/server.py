@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from ecr_emulator import home_processor
 from ecr_emulator.clock import Clock
 from ecr_emulator.connection_spread import ConnectionSpread, Loads
 from ecr_emulator.stalls import StallGuard
@@ -113,7 +114,7 @@ def run(
     gc.freeze()
     loads = Loads(settings.workers)
     supervisor = Supervisor(
-        lambda ready: _work(settings, make_application, listener, loads, ready),
+        lambda number, ready: _work(settings, make_application, listener, loads, number, ready),
         settings.workers,
         listener,
         on_ready,
@@ -171,6 +172,7 @@ def _work(
     make_application: Callable[[Settings], WSGIApplication],
     listener: socket.socket,
     loads: Loads,
+    number: int,
     ready: Callable[[], None],
 ) -> None:
     """Be a worker: make the application and serve it with Granian until told to stop."""
@@ -193,6 +195,7 @@ def _work(
     def load() -> WSGIApplication:
         """Called by Granian as the last thing before it serves."""
         application.start()
+        home_processor.settle(number, settings.workers)
         ready()
         return application
 

@@ -31,6 +31,7 @@ import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +73,8 @@ class _Worker:
 class Supervisor:
     """Keeps a number of forked workers running until it is told to stop.
 
-    :param work: what each worker runs, after the fork.
+    :param work: what each worker runs, after the fork; it is given the worker's number, from 1
+        on, and what to call when it can serve.
     :param workers: how many.
     :param listener: the listening socket that the workers share. It is closed here as the stop
         begins, so that new connections are refused rather than left without an answer.
@@ -85,7 +87,7 @@ class Supervisor:
 
     def __init__(
         self,
-        work: Work,
+        work: Callable[[int, Callable[[], None]], None],
         workers: int,
         listener: socket.socket,
         on_ready: Callable[[], None],
@@ -152,7 +154,7 @@ class Supervisor:
             status = 1
             try:
                 os.close(read)
-                work = self._work
+                work: Work = partial(self._work, number)
                 if number == _HELPER and self._helper is not None:
                     work = self._helper
                     # So that the port is free as soon as the workers have let go of it.

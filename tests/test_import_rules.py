@@ -24,6 +24,7 @@ GROUND = {
     "config",
     "digests",
     "endpoints",
+    "home_processor",
     "media_types",
     "peer_headers",
     "metrics",

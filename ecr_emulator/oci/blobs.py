@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator
 from typing import BinaryIO
 
+from ecr_emulator import home_processor
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.digests import is_digest
 from ecr_emulator.oci.byte_ranges import UnsatisfiableRange, matches_etag, parse_range
@@ -100,6 +101,7 @@ def serve_layer(
     if layer.size <= SMALL:
         content = registry.layers.read_small(key, name, layer)
         return Response(status, headers, content[start : start + length])
+    home_processor.roam()
     file = registry.layers.open(key, name, layer)
     if length <= _ONE_PIECE:
         with file:

@@ -18,6 +18,7 @@ from typing import BinaryIO
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from ecr_emulator import home_processor
 from ecr_emulator.blobs.store import (
     BlobDamaged,
     BlobMissing,
@@ -205,6 +206,8 @@ class ArrivingLayers:
         :raises UpstreamLayerFailure: the upstream does not give it.
         :raises ServerFailure: it cannot be stored.
         """
+        # A new thread may run where the one may that starts it.
+        home_processor.roam()
         until = time.monotonic() + _PATIENCE
         while time.monotonic() < until:
             with self._lock:
