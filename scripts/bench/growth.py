@@ -2,13 +2,18 @@
 
 The images are written to the database at once, as pushes would: a hundred thousand pushes would
 take longer than all the rest. Pages have ten entries in every case, first pages and late ones.
+Meanwhile another process commits to the database all the time, so that what was read is forgotten
+at once: what is remembered costs the same in any repository.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -32,6 +37,17 @@ PAGE = 10
 #: What the cost may grow by.
 LIMIT = 2.0
 _BATCH = 5_000
+#: Commits some thousand times a second what means nothing to the server.
+_COMMITS = """
+import sqlite3, sys, time
+connection = sqlite3.connect(sys.argv[1], isolation_level=None, timeout=30)
+connection.execute("PRAGMA synchronous = OFF")
+number = 0
+while True:
+    number = (number + 1) % 1_000_000
+    connection.execute(f"PRAGMA user_version = {number}")
+    time.sleep(0.0001)
+"""
 
 
 def run(folder: Path, seconds: float, rounds: int) -> list[str]:
@@ -50,14 +66,30 @@ def run(folder: Path, seconds: float, rounds: int) -> list[str]:
         try:
             for name, count in SIZES.items():
                 _store_images(database, name, image, count)
-            few = _measure(server.port, caller, folder, seconds, rounds, SIZES)
+            with _commits(server.data_dir):
+                few = _measure(server.port, caller, folder, seconds, rounds, SIZES)
             _store_repositories(database)
         finally:
             database.close()
-        many = _measure(server.port, caller, folder, seconds, rounds, {"ten": SIZES["ten"]})
+        with _commits(server.data_dir):
+            many = _measure(server.port, caller, folder, seconds, rounds, {"ten": SIZES["ten"]})
     finally:
         server.stop()
     return _print(few, many)
+
+
+@contextmanager
+def _commits(data_dir: Path) -> Iterator[None]:
+    """Commit again and again, for the length of the block."""
+    command = [sys.executable, "-c", _COMMITS, str(data_dir / "registry.sqlite3")]
+    process = subprocess.Popen(command)
+    try:
+        yield
+        if process.poll() is not None:
+            sys.exit("the process that commits has ended")
+    finally:
+        process.kill()
+        process.wait()
 
 
 def _print(few: dict[str, dict[str, float]], many: dict[str, dict[str, float]]) -> list[str]:
