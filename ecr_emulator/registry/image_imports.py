@@ -108,8 +108,8 @@ class ImageImports:
             return False
         state = self._state(key, name, image_id)
         if state.has_image:
-            # It is archived, which is what the caller is told.
-            return False
+            # Somebody else has cached it since. Or it is archived, which the caller reads then.
+            return True
         permit("BatchImportUpstreamImage")
         if not state.has_repository:
             check_creation(self._database.reader(), key, name, PULL_THROUGH_CACHE, permit)

@@ -25,6 +25,7 @@ from ecr_emulator.db.engine import Database
 from ecr_emulator.registry.event_log import EventLog
 from ecr_emulator.registry.event_queue import DeliveryQueue
 from ecr_emulator.registry.fsck import StoreCheck
+from ecr_emulator.registry.image_reads import ImageReads
 from ecr_emulator.registry.repository_blobs import open_blobs
 from tests.aws.ecr.test_creation_templates import create as create_template
 from tests.support.app import ACCOUNT, REGION, STRANGER, App, OciCaller
@@ -736,6 +737,27 @@ class TestManyClients:
             assert upstream.count(f"GET /v2/team/app/blobs/{blob.digest}") == 1
         assert upstream.count("GET /v2/team/app/manifests/1") == 1
         assert left_uploads(app) == []
+
+    def test_who_comes_second_gets_what_the_first_one_cached(
+        self, app: App, upstream: FakeUpstream, image: Image, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Between the look for the image and the import somebody else has imported it."""
+        path = "/v2/quay/team/app/manifests/1"
+        first = app.another_process(upstreams={"quay.io": upstream.url}).oci()
+        find, looks = ImageReads.manifest, []
+
+        def find_too_early(reads: ImageReads, *args: Any) -> Any:
+            looks.append(args)
+            is_second = len(looks) == 1
+            try:
+                return find(reads, *args)
+            finally:
+                if is_second:
+                    first.expect(200, "GET", path)
+
+        monkeypatch.setattr(ImageReads, "manifest", find_too_early)
+        assert app.oci().expect(200, "GET", path).data == image.manifest.data
+        assert upstream.count("GET /v2/team/app/manifests/1") == 1
 
     def test_bytes_come_while_they_are_stored(
         self, app: App, upstream: FakeUpstream, image: Image
