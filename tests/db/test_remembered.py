@@ -16,6 +16,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, bindparam, sele
 from ecr_emulator.db.commit_watch import CommitWatch
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.hot_queries import HotQuery
+from tests.support.locks import is_in_use
 
 _words = Table(
     "words",
@@ -186,9 +187,9 @@ def test_a_database_that_closes_leaves_the_others_their_locks(
     _read(database)
     with closing(Database(f"sqlite:///{path}")) as other:
         _read(other)
-    assert _is_locked(path)
+    assert is_in_use(path)
     database.close()
-    assert not _is_locked(path)
+    assert not is_in_use(path)
 
 
 def test_a_watch_that_was_closed_tells_nothing(database: Database, path: Path) -> None:
@@ -200,19 +201,3 @@ def test_a_watch_that_was_closed_tells_nothing(database: Database, path: Path) -
     watch.close()
     watch.close()
     assert watch.state() is None
-
-
-def _is_locked(path: Path) -> bool:
-    """Say whether another process than a new one has SQLite's lock that says "in use"."""
-    program = """
-import fcntl, os, struct, sys
-try:
-    file = os.open(sys.argv[1] + "-shm", os.O_RDWR)
-except FileNotFoundError:
-    sys.exit(0)
-# SQLite's UNIX_SHM_DMS, which every connection holds for reading.
-lock = struct.pack("hhqqi", fcntl.F_WRLCK, os.SEEK_SET, 128, 1, 0)
-found = fcntl.fcntl(file, fcntl.F_GETLK, lock)
-sys.exit(struct.unpack("hhqqi", found)[0] != fcntl.F_UNLCK)
-"""
-    return subprocess.run([sys.executable, "-c", program, str(path)]).returncode == 1
