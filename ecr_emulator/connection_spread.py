@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from ecr_emulator import home_processor
 from ecr_emulator.connected_sockets import connected_sockets
 
 #: Seconds between two looks at the loads.
@@ -105,6 +106,7 @@ class ConnectionSpread:
         load = (used - self._used) / max(now - self._since, _INTERVAL)
         self._since, self._used = now, used
         self._loads.tell(now, load)
+        home_processor.be_busy(load >= _BUSY)
         if load >= _BUSY and self._loads.least(now) < load * _LITTLE:
             # A single one would be no better off elsewhere.
             self._is_to_part = _connections(self._port) > 1

@@ -3,8 +3,9 @@
 Only one thread of a process runs Python at a time. When the next one that may is on another
 processor, all that the last one had at hand has to come over there: with several threads that
 take turns, Python took twice as long. So where there are no more processors than workers, each
-worker has a home. Threads are there for requests that are little but Python; what hashes, reads
-or writes much lets go of the interpreter's lock, and gains by all processors (:func:`roam`).
+worker has a home. While it is busy, threads are there for requests that are little but Python;
+what hashes, reads or writes much lets go of the interpreter's lock, and gains by all processors
+(:func:`roam`). A worker with little to do has no need of it, and its client may want the processor.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import threading
 #: All that this process may use, and the one that is its home; none while it has no home.
 _all: frozenset[int] = frozenset()
 _home: frozenset[int] = frozenset()
+_is_busy = False
 
 
 class _Thread(threading.local):
@@ -37,9 +39,17 @@ def settle(number: int, workers: int) -> None:
         _home = frozenset({sorted(_all)[(number - 1) % len(_all)]})
 
 
+def be_busy(is_busy: bool) -> None:
+    """Say whether this process has much to do."""
+    global _is_busy
+    _is_busy = is_busy
+
+
 def stay() -> None:
-    """Keep this thread at home, from now on."""
-    if _home and not _thread.is_home:
+    """Keep this thread at home from now on, while the process is busy."""
+    if not _is_busy:
+        roam()
+    elif _home and not _thread.is_home:
         _move(_home, is_home=True)
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from ecr_emulator import home_processor
 from tests.clients.caller import Caller
+from tests.server.conftest import eventually
 from tests.support.app import App
 from tests.support.server import ServerProcess
 
@@ -33,6 +34,7 @@ def settle(monkeypatch: pytest.MonkeyPatch) -> Iterator[Settle]:
         return moves
 
     monkeypatch.setattr(home_processor, "_home", frozenset())
+    monkeypatch.setattr(home_processor, "_is_busy", True)
     yield settle
     home_processor.roam()
 
@@ -57,6 +59,16 @@ def test_a_thread_is_moved_once(settle: Settle) -> None:
     other.start()
     other.join()
     assert moves == [{0}]
+
+
+def test_who_is_not_busy_roams(settle: Settle) -> None:
+    moves = settle({0, 1}, 1, 2)
+    home_processor.stay()
+    home_processor.be_busy(False)
+    home_processor.stay()
+    assert moves == [{0}, {0, 1}]
+    home_processor.stay()
+    assert moves == [{0}, {0, 1}]
 
 
 @pytest.mark.parametrize("processors", [{0, 1, 2}, {0}])
@@ -106,10 +118,25 @@ def test_calls_are_answered_at_home(tmp_path: Path) -> None:
         pytest.skip("as many workers as processors would be none, or too many for a test")
     server = ServerProcess(tmp_path / "data", workers=processors, threads=1)
     try:
-        caller = Caller(server.url, tmp_path)
-        caller.create_repository("app")
-        homes = [one for worker in _workers(server.pid) for one in _homes(worker)]
-        assert homes
+        ecr = Caller(server.url, tmp_path).client("ecr")
+        assert not [one for worker in _workers(server.pid) for one in _homes(worker)]
+        done = threading.Event()
+
+        def call() -> None:
+            while not done.is_set():
+                ecr.describe_repositories()
+
+        callers = [threading.Thread(target=call) for _ in range(4)]
+        for one in callers:
+            one.start()
+        try:
+            homes = eventually(
+                lambda: [one for worker in _workers(server.pid) for one in _homes(worker)]
+            )
+        finally:
+            done.set()
+            for one in callers:
+                one.join()
         assert len(set(homes)) == len(homes)
     finally:
         server.stop()
