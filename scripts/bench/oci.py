@@ -181,6 +181,8 @@ def _skopeo(table: Table, folder: Path, ports: dict[str, int], login: str, round
                 options = [f"--{option}-tls-verify=false"]
                 if server == "ours":
                     options += [f"--{option}-creds", user]
+                # What was written before is not on the disk's mind then.
+                os.sync()
                 started = time.perf_counter()
                 subprocess.run([*skopeo, *options, source, target], check=True)
                 times[kind][server].append(time.perf_counter() - started)
