@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import logging
 import re
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +22,7 @@ from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
 from ecr_emulator.registry.event_bodies import API_CALL, Event, iso_time, without_none
 from ecr_emulator.registry.event_log import EventLog
+from ecr_emulator.uuids import random_uuid
 
 logger = logging.getLogger(__name__)
 
@@ -61,7 +61,7 @@ class ApiCall:
     answer: Mapping[str, Any] | None = None
     error: tuple[str, str | None] | None = None
     service: str = ""
-    request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    request_id: str = field(default_factory=random_uuid)
 
 
 class ApiCalls:
@@ -109,7 +109,7 @@ def _record(call: ApiCall, now: str) -> dict[str, Any]:
         # What reads has none (CloudTrail), so no token of a registry is ever in a record.
         "responseElements": None if reads and not is_sts else _part(call.answer),
         "requestID": call.request_id,
-        "eventID": str(uuid.uuid4()),
+        "eventID": random_uuid(),
         "readOnly": reads,
         "resources": _resources(call),
         "eventType": "AwsApiCall",

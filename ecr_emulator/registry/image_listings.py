@@ -13,26 +13,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import (
-    Connection,
-    Select,
-    bindparam,
-    exists,
-    or_,
-    select,
-)
+from sqlalchemy import Connection, Select, bindparam, exists, or_, select
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.schema import image_tags, images
 from ecr_emulator.registry.described_images import COLUMNS, DescribedImage, described
-from ecr_emulator.registry.images import (
-    ACTIVE,
-    ANY_STATUS,
-    ImageId,
-    status_is,
-)
+from ecr_emulator.registry.images import ACTIVE, ANY_STATUS, ImageId, status_is
 from ecr_emulator.registry.repository import Repository, find_repository
 
 #: How many images a page of a filtered listing looks at.

@@ -24,6 +24,7 @@ from ecr_emulator.registry.lifecycle_policy import (
     LifecycleRule,
 )
 from ecr_emulator.registry.repository import Repository
+from ecr_emulator.uuids import random_uuid
 
 _IMAGES_PER_EVENT = 9
 _TAGS_PER_IMAGE = 100
@@ -77,7 +78,7 @@ def policy_executions(
             "userAgent": "AWS Internal",
             "requestParameters": None,
             "responseElements": None,
-            "eventID": str(uuid.uuid4()),
+            "eventID": random_uuid(),
             "readOnly": True,
             "resources": [
                 {
