@@ -127,13 +127,15 @@ class ImagePush:
         tag: str | None,
         permit: Permit | None,
     ) -> PushedImage:
-        with self._database.write() as connection:
+        def push(connection: Connection) -> PushedImage:
             target = find_target(connection, key, name, digest, tag)
             if target.repository.kms_key is not None:
                 check_enabled(connection, target.repository.kms_key)
             image = self._store(connection, target, manifest, digest, body, tag)
             self._tell(connection, Push(target.repository, image, tag, target.rules, permit))
             return PushedImage(image, tag)
+
+        return self._database.write_together(push)
 
     def put_in(
         self,

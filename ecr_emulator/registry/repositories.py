@@ -98,32 +98,35 @@ class Repositories:
             "encryption_type": encryption.type,
             "kms_key": kms_key,
         }
+
+        def insert(connection: Connection) -> Repository:
+            if kms_key is not None:
+                check_enabled(connection, kms_key)
+            repository_id = _INSERT.run(connection, values)
+            # Counted after the insert, so that an existing repository is named first.
+            quota = self._quotas.of(key).repositories_per_registry
+            if has_more_repositories_than(connection, key, quota, newest=repository_id):
+                raise LimitExceeded.of_repositories(key.account, quota)
+            repository = Repository(
+                id=repository_id,
+                key=key,
+                name=name,
+                created_at=created_at,
+                tag_mutability=tag_mutability,
+                scan_on_push=scan_on_push,
+                encryption_type=encryption.type,
+                kms_key=kms_key,
+                policy_text=None,
+            )
+            add_tags(connection, repository_id, tags)
+            if then is not None:
+                then(connection, repository)
+            return repository
+
         try:
-            with self._database.write() as connection:
-                if kms_key is not None:
-                    check_enabled(connection, kms_key)
-                repository_id = _INSERT.run(connection, values)
-                # Counted after the insert, so that an existing repository is named first.
-                quota = self._quotas.of(key).repositories_per_registry
-                if has_more_repositories_than(connection, key, quota, newest=repository_id):
-                    raise LimitExceeded.of_repositories(key.account, quota)
-                repository = Repository(
-                    id=repository_id,
-                    key=key,
-                    name=name,
-                    created_at=created_at,
-                    tag_mutability=tag_mutability,
-                    scan_on_push=scan_on_push,
-                    encryption_type=encryption.type,
-                    kms_key=kms_key,
-                    policy_text=None,
-                )
-                add_tags(connection, repository_id, tags)
-                if then is not None:
-                    then(connection, repository)
+            return self._database.write_together(insert)
         except IntegrityError:
             raise RepositoryAlreadyExists(name, key.account) from None
-        return repository
 
     def get(self, key: RegistryKey, name: str) -> Repository:
         """Return one repository.

@@ -86,8 +86,7 @@ class RepositoryPolicies:
                 "The policy would prevent you from setting the repository policy in the "
                 "future. Use the force flag to set it anyway.",
             )
-        with self._database.write() as connection:
-            _store(connection, key, name, rendered)
+        self._database.write_together(lambda connection: _store(connection, key, name, rendered))
         return rendered
 
     def _read_policy(
