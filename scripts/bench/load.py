@@ -10,16 +10,23 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from multiprocessing.synchronize import Barrier
 from pathlib import Path
+from typing import TypeVar
 
 MIB = 1024**2
 #: Bytes of a commit that changes a few pages.
 _COMMIT = 16 * 1024
 _RATE = re.compile(r"Requests/sec:\s+([0-9.]+)")
-_BYTES = re.compile(r"Transfer/sec:\s+([0-9.]+)([KMGT]?B)")
 _WRONG = re.compile(r"Non-2xx or 3xx responses: (\d+)")
-_UNIT = {"B": 1, "KB": 1024, "MB": MIB, "GB": 1024 * MIB, "TB": MIB * MIB}
+#: Bytes that a client reads of a large body at once. wrk reads 8 KiB, and has a whole processor
+#: busy at 2.2 GiB a second, whoever sends them.
+_READ_AT_ONCE = 64 * 1024
+
+_Job = TypeVar("_Job")
+_Told = TypeVar("_Told")
 
 #: Sends prepared requests in turn; each thread has a part of them to itself.
 _LUA = """
@@ -76,13 +83,28 @@ def rate(
     return float(_match(_RATE, printed)[1])
 
 
-def download_rate(
-    port: int, request: Prepared, folder: Path, *, seconds: float, clients: int
-) -> float:
+def download_rate(port: int, request: Prepared, *, seconds: float, clients: int) -> float:
     """Read a large body again and again; return MiB a second."""
-    printed = _wrk(port, [request], folder, seconds, clients, 1)
-    found = _match(_BYTES, printed)
-    return float(found[1]) * _UNIT[found[2]] / MIB
+    return sum(_at_once(_download, [(port, request, seconds)] * clients))
+
+
+def _download(job: tuple[int, Prepared, float]) -> float:
+    port, request, seconds = job
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
+    connection.connect()
+    buffer, received = memoryview(bytearray(_READ_AT_ONCE)), 0
+    _together.wait()
+    started = time.perf_counter()
+    while (elapsed := time.perf_counter() - started) < seconds:
+        connection.request(request.method, request.path, headers=request.headers)
+        answer = connection.getresponse()
+        if answer.status != 200:
+            raise RuntimeError(f"{request.method} {request.path}: {answer.status}")
+        while elapsed < seconds and (read := answer.readinto(buffer)):
+            received += read
+            elapsed = time.perf_counter() - started
+    connection.close()
+    return received / MIB / elapsed
 
 
 def _wrk(
@@ -144,12 +166,25 @@ def _match(pattern: re.Pattern[str], printed: str) -> re.Match[str]:
     return found
 
 
+def _at_once(work: Callable[[_Job], _Told], jobs: list[_Job]) -> list[_Told]:
+    """Do each of *jobs* in a process of its own; each waits for all at :data:`_together`."""
+    barrier = multiprocessing.Barrier(len(jobs))
+    with multiprocessing.Pool(len(jobs), _begin, (barrier,)) as pool:
+        return pool.map(work, jobs, chunksize=1)
+
+
+def _begin(barrier: Barrier) -> None:
+    global _together
+    _together = barrier
+
+
+#: Where the clients of one measurement wait until all are ready.
+_together: Barrier
+
+
 def upload_rate(port: int, repository: str, login: str | None, *, size: int, clients: int) -> float:
     """Upload a blob of *size* bytes by each client, as docker does; return MiB a second."""
-    with multiprocessing.Pool(clients) as pool:
-        # Random bytes and their digest are made before the clock starts.
-        barrier = [(port, repository, login, size)] * clients
-        seconds = pool.map(_upload, barrier, chunksize=1)
+    seconds = _at_once(_upload, [(port, repository, login, size)] * clients)
     begun = min(start for start, _ in seconds)
     ended = max(end for _, end in seconds)
     return clients * size / MIB / (ended - begun)
@@ -162,8 +197,8 @@ def _upload(job: tuple[int, str, str | None, int]) -> tuple[float, float]:
     headers = {"Authorization": f"Basic {login}"} if login else {}
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
     connection.connect()
-    # All clients begin at the next full second.
-    time.sleep(1 - time.time() % 1)
+    # Random bytes and their digest were made before the clock starts.
+    _together.wait()
     start = time.time()
     answer = _ask(connection, 202, "POST", f"/v2/{repository}/blobs/uploads/", b"", headers)
     location = _path(answer)

@@ -119,12 +119,10 @@ def _large(
     for clients, target in ((1, None), (4, 1.2)):
         options = {"seconds": seconds, "clients": clients}
         measures = {
-            server: partial(download_rate, port, _request(path, logins[server]), folder, **options)
+            server: partial(download_rate, port, _request(path, logins[server]), **options)
             for server, port in ports.items()
         }
-        measures["nginx"] = partial(
-            download_rate, nginx, _request("/large", None), folder, **options
-        )
+        measures["nginx"] = partial(download_rate, nginx, _request("/large", None), **options)
         found = in_turn(measures, rounds)
         name = f"GET blob of 256 MiB, {clients} at once, MiB a second"
         table.compared(name, found["theirs"], found["ours"], target, found["nginx"])
