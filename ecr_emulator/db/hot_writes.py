@@ -1,16 +1,18 @@
-"""INSERTs and UPDATEs on hot paths: compiled once, run by the driver (as :mod:`.hot_queries`)."""
+"""Changes of rows on hot paths: compiled once, run by the driver (as :mod:`.hot_queries`)."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
-from sqlalchemy import Connection, Insert, Table, Update
+from sqlalchemy import Connection, Delete, Insert, Table, Update
 from sqlalchemy.engine import Dialect
 
 from ecr_emulator.db.hot_plans import Plan
 from ecr_emulator.db.transactions import driver_of
-from ecr_emulator.db.upsert import put_row_statement
+from ecr_emulator.db.upsert import insert_once_statement, put_row_statement
+
+Statement: TypeAlias = Insert | Update | Delete
 
 #: Rows that one statement inserts. Each number is a statement of its own to the driver, which keeps
 #: a hundred of them ready.
@@ -20,11 +22,11 @@ _ROWS_AT_ONCE = 16
 class HotWrite:
     """A statement that changes rows.
 
-    :param statement: an INSERT, whose parameters are the columns it is given, or an UPDATE,
-        whose parameters are all ``bindparam`` s.
+    :param statement: an INSERT, whose parameters are the columns it is given, or an UPDATE or
+        a DELETE, whose parameters are all ``bindparam`` s.
     """
 
-    def __init__(self, statement: Insert | Update) -> None:
+    def __init__(self, statement: Statement) -> None:
         self._statement = statement
         self._plans: dict[tuple[str, tuple[str, ...]], Plan] = {}
 
@@ -47,7 +49,7 @@ class HotWrite:
             plan = self._plans[dialect.name, names] = Plan(compiled, dialect, columns)
         return plan
 
-    def _for(self, _dialect: Dialect, _names: tuple[str, ...]) -> Insert | Update:
+    def _for(self, _dialect: Dialect, _names: tuple[str, ...]) -> Statement:
         return self._statement
 
 
@@ -65,7 +67,7 @@ class HotInsert(HotWrite):
         row_id: int = cursor.lastrowid if _is_sqlite(connection.dialect) else cursor.fetchone()[0]
         return row_id
 
-    def _for(self, dialect: Dialect, _names: tuple[str, ...]) -> Insert | Update:
+    def _for(self, dialect: Dialect, _names: tuple[str, ...]) -> Statement:
         return self._statement if _is_sqlite(dialect) else self._with_id
 
 
@@ -97,6 +99,17 @@ class HotRows(HotWrite):
         return text
 
 
+class HotInsertOnce(HotWrite):
+    """An INSERT that does nothing if a row with its key is there."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table.insert())
+        self._table = table
+
+    def _for(self, dialect: Dialect, _names: tuple[str, ...]) -> Statement:
+        return insert_once_statement(dialect.name, self._table)
+
+
 class HotPut(HotWrite):
     """An INSERT that gives a row with the same primary key the new values instead."""
 
@@ -104,7 +117,7 @@ class HotPut(HotWrite):
         super().__init__(table.insert())
         self._table = table
 
-    def _for(self, dialect: Dialect, names: tuple[str, ...]) -> Insert | Update:
+    def _for(self, dialect: Dialect, names: tuple[str, ...]) -> Statement:
         return put_row_statement(dialect.name, self._table, names)
 
 

@@ -11,7 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 def insert_once(connection: Connection, table: Table, **values: Any) -> bool:
     """Insert a row unless one with its key is there; say whether it was inserted."""
-    statement = _insert_once(connection.dialect.name, table)
+    statement = insert_once_statement(connection.dialect.name, table)
     return connection.execute(statement, values).rowcount == 1
 
 
@@ -22,7 +22,8 @@ def put_row(connection: Connection, table: Table, **values: Any) -> None:
 
 # Built once for each table: to build a statement takes longer than to run it.
 @lru_cache(maxsize=256)
-def _insert_once(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+def insert_once_statement(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """Return the statement of :func:`insert_once`."""
     return _insert(dialect, table).on_conflict_do_nothing()
 
 

@@ -10,8 +10,8 @@ from sqlalchemy import Connection, bindparam, select, update
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.db.engine import Database
 from ecr_emulator.db.hot_queries import HotQuery
+from ecr_emulator.db.hot_writes import HotInsertOnce
 from ecr_emulator.db.schema import blobs, image_layers, images, layers, repositories
-from ecr_emulator.db.upsert import insert_once
 from ecr_emulator.registry.images import ACTIVE
 from ecr_emulator.registry.repository import Repository
 
@@ -62,6 +62,7 @@ _USE = (
     .limit(1)
 )
 _ACTIVE_USE = _USE.where(images.c.status == ACTIVE)
+_INSERT_BLOB, _INSERT_LINK = HotInsertOnce(blobs), HotInsertOnce(layers)
 
 
 def link_blob(connection: Connection, repository_id: int, layer: Layer, now: datetime) -> bool:
@@ -69,9 +70,10 @@ def link_blob(connection: Connection, repository_id: int, layer: Layer, now: dat
 
     :returns: whether the link is new.
     """
-    insert_once(connection, blobs, digest=layer.digest, size=layer.size, stored_at=now)
+    blob = {"digest": layer.digest, "size": layer.size, "stored_at": now}
+    _INSERT_BLOB.run(connection, blob)
     link = {"repository_id": repository_id, "digest": layer.digest}
-    if insert_once(connection, layers, **link, linked_at=now):
+    if _INSERT_LINK.run(connection, {**link, "linked_at": now}):
         return True
     connection.execute(update(layers).filter_by(**link).values(linked_at=now))
     return False

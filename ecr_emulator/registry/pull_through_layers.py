@@ -7,6 +7,7 @@ from sqlalchemy import bindparam, select
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
 from ecr_emulator.db.schema import image_layers, images, manifests, repositories
 from ecr_emulator.registry.arriving_layers import ArrivingLayer, ArrivingLayers, Order
 from ecr_emulator.registry.errors import LayersNotFound, RepositoryNotFound
@@ -23,7 +24,7 @@ from ecr_emulator.registry.upstream_sources import SecretMissing, UpstreamSource
 from ecr_emulator.registry.upstream_turns import turn_id
 
 #: The manifest of an image that names a layer, and its media type.
-_NAMING = (
+_NAMING = HotQuery(
     select(manifests.c.body, images.c.media_type, repositories.c.kms_key)
     .select_from(repositories)
     .join(images, images.c.repository_id == repositories.c.id)
@@ -109,18 +110,19 @@ class PullThroughLayers:
             "name": name,
             "digest": digest,
         }
-        row = self._database.reader().execute(_NAMING, parameters).one_or_none()
+        row = _NAMING.first(self._database.reader(), parameters)
         source = None if row is None else self._sources.covering(key, name)
         if row is None or source is None:
             return None
-        named = parse_manifest(row.body, row.media_type).layers
+        body, media_type, kms_key = row
+        named = parse_manifest(body, media_type).layers
         size = next(item.size for item in named if item.digest == digest)
         layer = Layer(digest, size)
         try:
             upstream = self._sources.repository(key, source)
         except SecretMissing:
             raise UpstreamLayerFailure(None) from None
-        key_id = self._blobs.key_id(row.kms_key)
+        key_id = self._blobs.key_id(kms_key)
         if key_id is not None:
             self._blobs.keys.prepare_alone(key_id)
         return Order(

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 
-from sqlalchemy import Connection, bindparam, delete, insert, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from ecr_emulator.arns import RegistryKey
 from ecr_emulator.blobs.store import (
@@ -26,6 +26,8 @@ from ecr_emulator.blobs.store import (
 )
 from ecr_emulator.clock import Clock
 from ecr_emulator.db.engine import Database
+from ecr_emulator.db.hot_queries import HotQuery
+from ecr_emulator.db.hot_writes import HotWrite
 from ecr_emulator.db.schema import repositories, uploads
 from ecr_emulator.digests import digest_bytes, is_digest
 from ecr_emulator.quotas import Quotas, ServiceQuotas
@@ -85,8 +87,17 @@ class Upload:
         )
 
 
-_FIND = (
-    select(uploads)
+_QUERY = (
+    select(
+        uploads.c.id,
+        uploads.c.repository_id,
+        uploads.c.size,
+        uploads.c.digest,
+        uploads.c.last_part_size,
+        uploads.c.smallest_part_size,
+        uploads.c.parts,
+        uploads.c.key_id,
+    )
     .join(repositories, repositories.c.id == uploads.c.repository_id)
     .where(
         uploads.c.id == bindparam("upload_id"),
@@ -95,7 +106,21 @@ _FIND = (
         repositories.c.name == bindparam("name"),
     )
 )
-_FIND_FOR_UPDATE = _FIND.with_for_update()
+_FIND, _FIND_FOR_UPDATE = HotQuery(_QUERY), HotQuery(_QUERY.with_for_update())
+_INSERT = HotWrite(uploads.insert())
+_GROW = HotWrite(
+    update(uploads)
+    .where(uploads.c.id == bindparam("upload_id"))
+    .values(
+        size=bindparam("now_size"),
+        digest=bindparam("now_digest"),
+        updated_at=bindparam("now"),
+        last_part_size=bindparam("now_last_part_size"),
+        smallest_part_size=bindparam("now_smallest_part_size"),
+        parts=bindparam("now_parts"),
+    )
+)
+_DELETE = HotWrite(delete(uploads).where(uploads.c.id == bindparam("upload_id")))
 
 
 class Uploads:
@@ -124,17 +149,18 @@ class Uploads:
             key_id = self._blobs.key_id(repository.kms_key)
             if key_id is not None:
                 self._blobs.keys.prepare(connection, key_id)
-            connection.execute(
-                insert(uploads).values(
-                    id=upload_id,
-                    repository_id=repository.id,
-                    started_at=now,
-                    updated_at=now,
-                    size=_EMPTY.size,
-                    digest=_EMPTY.digest,
-                    parts=0,
-                    key_id=key_id,
-                )
+            _INSERT.run(
+                connection,
+                {
+                    "id": upload_id,
+                    "repository_id": repository.id,
+                    "started_at": now,
+                    "updated_at": now,
+                    "size": _EMPTY.size,
+                    "digest": _EMPTY.digest,
+                    "parts": 0,
+                    "key_id": key_id,
+                },
             )
             with _as_registry_errors(key, name, upload_id):
                 self._blobs.folder.start_upload(upload_id)
@@ -202,7 +228,7 @@ class Uploads:
         except BaseException:
             self._blobs.folder.discard_upload(upload.id)
             with self._database.write() as connection:
-                connection.execute(delete(uploads).where(uploads.c.id == upload.id))
+                _DELETE.run(connection, {"upload_id": upload.id})
             raise
 
     def complete(
@@ -249,7 +275,7 @@ class Uploads:
                 # Locks the repository's row as well: nobody deletes it under the link.
                 found = self._find(connection, key, name, upload_id, for_update=True)
                 is_new = link_blob(connection, found.repository_id, layer, self._clock.now())
-                connection.execute(delete(uploads).where(uploads.c.id == upload_id))
+                _DELETE.run(connection, {"upload_id": upload_id})
         if not is_new:
             raise LayerAlreadyExists(digest, name, key.account)
         return layer
@@ -263,7 +289,7 @@ class Uploads:
         # It takes no key to drop what it seals.
         with _as_registry_errors(key, name, upload_id), self._blobs.folder.upload(upload_id):
             with self._database.write() as connection:
-                connection.execute(delete(uploads).where(uploads.c.id == upload_id))
+                _DELETE.run(connection, {"upload_id": upload_id})
             self._blobs.folder.discard_upload(upload_id)
 
     @contextmanager
@@ -299,19 +325,16 @@ class Uploads:
             raise InvalidLayerPart(key.account, name, upload.id, max(0, size - 1))
 
     def _store(self, connection: Connection, upload: Upload) -> bool:
-        result = connection.execute(
-            update(uploads)
-            .where(uploads.c.id == upload.id)
-            .values(
-                size=upload.progress.size,
-                digest=upload.progress.digest,
-                updated_at=self._clock.now(),
-                last_part_size=upload.last_part_size,
-                smallest_part_size=upload.smallest_part_size,
-                parts=upload.parts,
-            )
-        )
-        return result.rowcount == 1
+        values = {
+            "upload_id": upload.id,
+            "now_size": upload.progress.size,
+            "now_digest": upload.progress.digest,
+            "now": self._clock.now(),
+            "now_last_part_size": upload.last_part_size,
+            "now_smallest_part_size": upload.smallest_part_size,
+            "now_parts": upload.parts,
+        }
+        return _GROW.run(connection, values) == 1
 
     @classmethod
     def _find(
@@ -329,19 +352,11 @@ class Uploads:
             "region": key.region,
             "name": name,
         }
-        statement = _FIND_FOR_UPDATE if for_update else _FIND
-        row = connection.execute(statement, parameters).one_or_none()
+        row = (_FIND_FOR_UPDATE if for_update else _FIND).first(connection, parameters)
         if row is None:
             raise cls._missing(connection, key, name, upload_id)
-        return Upload(
-            row.id,
-            row.repository_id,
-            Progress(row.size, row.digest),
-            row.last_part_size,
-            row.smallest_part_size,
-            row.parts,
-            row.key_id,
-        )
+        upload_id, repository_id, size, digest, *parts = row
+        return Upload(upload_id, repository_id, Progress(size, digest), *parts)
 
     @staticmethod
     def _missing(
