@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.images import OCI_MANIFEST
+
 START_SECONDS = 60
 #: What must be there, and the Debian package that brings it.
 COMMANDS = {
@@ -79,7 +81,10 @@ def docker_registry(folder: Path) -> Iterator[int]:
 
 @contextmanager
 def nginx(folder: Path, files: Path) -> Iterator[int]:
-    """nginx with sendfile and two workers, over *files*. Yields its port."""
+    """nginx with sendfile and two workers, over *files*. Yields its port.
+
+    What lies below ``v2`` is pulled from it as from a registry.
+    """
     port = free_port()
     config = folder / "nginx.conf"
     config.write_text(
@@ -88,7 +93,9 @@ def nginx(folder: Path, files: Path) -> Iterator[int]:
         "http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000;\n"
         "client_body_temp_path t1; proxy_temp_path t2; fastcgi_temp_path t3;\n"
         "uwsgi_temp_path t4; scgi_temp_path t5;\n"
-        f"server {{ listen 127.0.0.1:{port}; root {files}; }} }}\n"
+        f"server {{ listen 127.0.0.1:{port}; root {files};\n"
+        "location = /v2/ { return 200; }\n"
+        f"location ~ /manifests/ {{ default_type {OCI_MANIFEST}; }} }} }}\n"
         # Files that only root may read are read by root.
         + ("user root;\n" if os.getuid() == 0 else "")
     )
