@@ -116,7 +116,9 @@ def run(folder: Path, seconds: float, rounds: int) -> list[str]:
             ports[name] = server.port
         for port in ports.values():
             fill(partial(_by_boto3, _client(port)))
-        return _raw(folder, ports, seconds, rounds) + _boto3(folder, ports, seconds, rounds)
+        missed = _raw(folder, ports, seconds, rounds)
+        nginx = stack.enter_context(servers.nginx(folder, folder))
+        return missed + _boto3(folder, ports, nginx, seconds, rounds)
 
 
 @contextlib.contextmanager
@@ -191,7 +193,9 @@ def _raw(folder: Path, ports: dict[str, int], seconds: float, rounds: int) -> li
     return table.missed
 
 
-def _boto3(folder: Path, ports: dict[str, int], seconds: float, rounds: int) -> list[str]:
+def _boto3(
+    folder: Path, ports: dict[str, int], nginx: int, seconds: float, rounds: int
+) -> list[str]:
     table = Table(
         "JSON door, boto3, one client, calls a second",
         "",
@@ -213,12 +217,13 @@ def _boto3(folder: Path, ports: dict[str, int], seconds: float, rounds: int) -> 
                 nonlocal number
                 client = _client(port)
                 call = getattr(client, _method(client, case.operation))
-                started, count = time.perf_counter(), 0
-                while (elapsed := time.perf_counter() - started) < seconds / 2:
+
+                def one() -> None:
+                    nonlocal number
                     number += 1
-                    count += 1
                     call(**case.input(number))
-                return count / elapsed
+
+                return _rate_of(one, seconds / 2)
 
             measures[name] = measure
         if case.write:
@@ -237,13 +242,26 @@ def _boto3(folder: Path, ports: dict[str, int], seconds: float, rounds: int) -> 
             f"{found['ours, full'] / found['ministack']:.2f}",
             verdict,
         )
-    alone = figure(_boto3_alone(seconds))
-    table.row("boto3 itself, without a server", "", "", "", alone, "", "", "", "")
+    for name, client in (
+        ("boto3 and HTTP, answered by nginx", _client(nginx)),
+        ("boto3 itself, without a server", _client_alone()),
+    ):
+        call = partial(client.describe_repositories, repositoryNames=["bench"])
+        table.row(name, "", "", "", figure(_rate_of(call, seconds / 2)), "", "", "", "")
     return table.missed
 
 
-def _boto3_alone(seconds: float) -> float:
-    """Return how many calls a second boto3 makes when the answer is there at once."""
+def _rate_of(call: Callable[[], object], seconds: float) -> float:
+    """Call again and again for a while; return how often a second."""
+    started, count = time.perf_counter(), 0
+    while (elapsed := time.perf_counter() - started) < seconds:
+        call()
+        count += 1
+    return count / elapsed
+
+
+def _client_alone() -> Any:
+    """Return a client whose answers are there at once."""
     from botocore.awsrequest import AWSResponse
 
     class Raw:
@@ -254,11 +272,7 @@ def _boto3_alone(seconds: float) -> float:
     client.meta.events.register(
         "before-send", lambda request, **_: AWSResponse(request.url, 200, {}, Raw())
     )
-    started, count = time.perf_counter(), 0
-    while (elapsed := time.perf_counter() - started) < seconds / 2:
-        client.describe_repositories(repositoryNames=["bench"])
-        count += 1
-    return count / elapsed
+    return client
 
 
 def fill(call: Call) -> None:

@@ -83,7 +83,8 @@ def docker_registry(folder: Path) -> Iterator[int]:
 def nginx(folder: Path, files: Path) -> Iterator[int]:
     """nginx with sendfile and two workers, over *files*. Yields its port.
 
-    What lies below ``v2`` is pulled from it as from a registry.
+    What lies below ``v2`` is pulled from it as from a registry; a call of the API gets an answer
+    that was there before.
     """
     port = free_port()
     config = folder / "nginx.conf"
@@ -95,6 +96,8 @@ def nginx(folder: Path, files: Path) -> Iterator[int]:
         "uwsgi_temp_path t4; scgi_temp_path t5;\n"
         f"server {{ listen 127.0.0.1:{port}; root {files};\n"
         "location = /v2/ { return 200; }\n"
+        "location = / { default_type application/x-amz-json-1.1;"
+        " return 200 '{\"repositories\":[]}'; }\n"
         f"location ~ /manifests/ {{ default_type {OCI_MANIFEST}; }} }} }}\n"
         # Files that only root may read are read by root.
         + ("user root;\n" if os.getuid() == 0 else "")
