@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import hypothesis
 import pytest
 
+from tests.support import postgresql
 from tests.support.server import ServerProcess
 
 #: What the tests see of the operations is held against what is claimed of them.
@@ -62,6 +63,14 @@ def make_server(tmp_path: Path) -> Iterator[MakeServer]:
 def _expect_no_trace(server: ServerProcess) -> None:
     """No request, however odd, may end in an exception that nobody expected."""
     assert "Traceback (most recent call last)" not in server.log, server.log
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is of SQLite alone, over PostgreSQL."""
+    if postgresql.SERVER:
+        left_out = [item for item in items if item.get_closest_marker("of_sqlite")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.hookimpl(wrapper=True)

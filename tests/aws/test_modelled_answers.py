@@ -202,6 +202,7 @@ LEAST: list[tuple[str, str, dict[str, Any]]] = [
 ]
 
 
+@pytest.mark.of_sqlite
 @pytest.mark.parametrize(
     ("service", "operation", "params"), [pytest.param(*row, id="-".join(row[:2])) for row in LEAST]
 )
@@ -222,6 +223,7 @@ def test_the_callers_own_registry_need_not_be_named(
     assert answers[0].keys() == answers[1].keys()
 
 
+@pytest.mark.of_sqlite
 def test_a_backfill_stopped_in_the_registry_that_is_named(prepared: Prepared) -> None:
     status, started = call(
         prepared.app, "ecr", "StartReplicationBackfill", {"destination": DESTINATION}

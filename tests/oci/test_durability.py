@@ -124,6 +124,7 @@ class TestLostBytes:
         oci.expect(202, "POST", path)
 
 
+@pytest.mark.of_sqlite
 class TestReadOnly:
     """Nothing can be written any more, while the server runs."""
 

@@ -505,6 +505,7 @@ class TestPullTimes:
         pull()
         assert self.pulled(ecr) == milliseconds(app.clock.now())
 
+    @pytest.mark.of_sqlite
     def test_a_pull_that_cannot_be_recorded(
         self, app: App, ecr: Any, oci: OciCaller, image: Image, caplog: pytest.LogCaptureFixture
     ) -> None:
