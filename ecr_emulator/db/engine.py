@@ -19,6 +19,7 @@ import threading
 import weakref
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event
@@ -71,7 +72,7 @@ class Database:
             path = self.engine.url.database or ""
             self._turn = Turn(path + ".write.lock")
             self._log = WriteAheadLog(path) if durability == "full" else None
-            self._shared = SharedCommits(self._turn, self._held_writer, self._log)
+            self._shared = SharedCommits(partial(self.write, lasting=False), self._log)
             self._watch = CommitWatch(path)
             self._remembered = Remembered(self._watch)
 

@@ -71,12 +71,19 @@ class HotInsert(HotWrite):
         return self._statement if _is_sqlite(dialect) else self._with_id
 
 
-class HotRows(HotWrite):
-    """An INSERT of several rows into a table."""
+class _TableWrite(HotWrite):
+    """An INSERT that is made of the table."""
 
     def __init__(self, table: Table) -> None:
         super().__init__(table.insert())
         self._table = table
+
+
+class HotRows(_TableWrite):
+    """An INSERT of several rows into a table."""
+
+    def __init__(self, table: Table) -> None:
+        super().__init__(table)
         self._texts: dict[tuple[tuple[str, ...], int], str] = {}
 
     def run_many(self, connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -99,23 +106,15 @@ class HotRows(HotWrite):
         return text
 
 
-class HotInsertOnce(HotWrite):
+class HotInsertOnce(_TableWrite):
     """An INSERT that does nothing if a row with its key is there."""
-
-    def __init__(self, table: Table) -> None:
-        super().__init__(table.insert())
-        self._table = table
 
     def _for(self, dialect: Dialect, _names: tuple[str, ...]) -> Statement:
         return insert_once_statement(dialect.name, self._table)
 
 
-class HotPut(HotWrite):
+class HotPut(_TableWrite):
     """An INSERT that gives a row with the same primary key the new values instead."""
-
-    def __init__(self, table: Table) -> None:
-        super().__init__(table.insert())
-        self._table = table
 
     def _for(self, dialect: Dialect, names: tuple[str, ...]) -> Statement:
         return put_row_statement(dialect.name, self._table, names)

@@ -12,12 +12,12 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection
 
-from ecr_emulator.db.transactions import WriteTransaction, check_storage, driver_of
-from ecr_emulator.db.turns import Turn
+from ecr_emulator.db.transactions import check_storage, driver_of, run_statement
 from ecr_emulator.db.write_ahead_log import WriteAheadLog
 from ecr_emulator.storage_failure import StorageFailure
 
@@ -48,16 +48,14 @@ class _Part:
 class SharedCommits:
     """The shared commits of one process to one database.
 
-    :param turn: the writers'.
-    :param writer: returns the process's connection for writing, once it is our turn.
+    :param begin: makes a write transaction that syncs nothing.
     :param log: synced after the commit and after the turn; ``None`` for not at all.
     """
 
     def __init__(
-        self, turn: Turn, writer: Callable[[], Connection], log: WriteAheadLog | None
+        self, begin: Callable[[], AbstractContextManager[Connection]], log: WriteAheadLog | None
     ) -> None:
-        self._turn = turn
-        self._writer = writer
+        self._begin = begin
         self._log = log
         self._lock = threading.Lock()
         self._waiting: deque[_Part] = deque()
@@ -91,7 +89,7 @@ class SharedCommits:
         """Do what waits, *own* first."""
         parts: Sequence[_Part] = ()
         try:
-            with WriteTransaction(self._turn, self._writer, None) as connection:
+            with self._begin() as connection:
                 parts = self._take()
                 _write(connection, parts)
         except BaseException as error:  # noqa: BLE001 - raised by run(), for each of them
@@ -140,7 +138,7 @@ def _write(connection: Connection, parts: Sequence[_Part]) -> None:
         return
     driver = driver_of(connection)
     for part in parts:
-        driver.execute("SAVEPOINT part")
+        run_statement(driver, "SAVEPOINT part")
         try:
             part.value = part.work(connection)
         except BaseException as error:
@@ -148,9 +146,9 @@ def _write(connection: Connection, parts: Sequence[_Part]) -> None:
                 # SQLite undoes all of a transaction when the disk is full ("Response To Errors
                 # Within A Transaction").
                 raise
-            driver.execute("ROLLBACK TO part")
+            run_statement(driver, "ROLLBACK TO part")
             part.error = _in_the_grounds_terms(error)
-        driver.execute("RELEASE part")
+        run_statement(driver, "RELEASE part")
 
 
 def _in_the_grounds_terms(error: BaseException) -> BaseException:

@@ -63,7 +63,7 @@ class ReadTransaction:
 
     def __enter__(self) -> Connection:
         try:
-            _run(self._driver, self._BEGIN)
+            run_statement(self._driver, self._BEGIN)
         except OperationalError as error:
             check_storage(error)
             raise
@@ -78,7 +78,7 @@ class ReadTransaction:
         driver = self._driver
         try:
             if error is None:
-                _run(driver, "COMMIT")
+                run_statement(driver, "COMMIT")
             else:
                 check_storage(error)
         except OperationalError as failure:
@@ -131,7 +131,11 @@ class WriteTransaction(ReadTransaction):
             self._log.sync()
 
 
-def _run(driver: Any, statement: str) -> None:
+def run_statement(driver: Any, statement: str) -> None:
+    """Run a statement without parameters or result on the driver's connection.
+
+    :raises OperationalError: SQLAlchemy's form of what the driver raises.
+    """
     try:
         driver.execute(statement)
     except sqlite3.OperationalError as error:

@@ -141,13 +141,13 @@ def _large(
 
 def _upload_rate(folder: Path, port: int, login: str | None, clients: int) -> float:
     begun = time.time()
-    rate = upload_rate(port, REPOSITORY, login, size=LARGE, clients=clients)
+    reached = upload_rate(port, REPOSITORY, login, size=LARGE, clients=clients)
     # What was uploaded goes, and with it the memory that it is cached in. Where a virtual machine
     # has to ask for fresh memory, that costs more than all that the servers do.
     for path in folder.rglob("*"):
         if path.is_file() and path.stat().st_size == LARGE and path.stat().st_mtime >= begun:
             path.unlink()
-    return rate
+    return reached
 
 
 def _hash_and_write(folder: Path) -> float:
